@@ -1,0 +1,1 @@
+"""Training, accuracy and use of the multitask surrogate. Importing it imports nothing heavy."""

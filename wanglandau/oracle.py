@@ -1,0 +1,135 @@
+"""What a sampler needs of an energy: the oracle protocols.
+
+An oracle is stateless to the outside: it gives the mixing energy of occupations and nothing else
+depends on it. Capabilities beyond :meth:`EnergyOracle.energies` are protocols of their own; callers
+look for them and take the fastest path that is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from wanglandau.lattice import Lattice
+
+ENERGY_QUANTUM = 2.0**-40
+"""Energies of compiled oracles are whole multiples of this (Ry).
+
+Sums and differences of such numbers are exact in float64 below 2**12 Ry, so that an energy that was
+updated a billion times is bit for bit the energy computed afresh.
+"""
+
+
+@runtime_checkable
+class EnergyOracle(Protocol):
+    """Anything that gives mixing energies.
+
+    Attributes
+    ----------
+    lattice : Lattice
+        What it can evaluate.
+    reference_energies : float64[2], Ry/atom
+        Energy per atom of the pure species, subtracted from total energies.
+    identity : str
+        Digest of everything its energies depend on.
+    invariant : bool
+        Whether symmetry-equivalent occupations have the same energy.
+    """
+
+    @property
+    def lattice(self) -> Lattice: ...
+    @property
+    def reference_energies(self) -> np.ndarray: ...
+    @property
+    def identity(self) -> str: ...
+    @property
+    def invariant(self) -> bool: ...
+
+    def energies(self, occupations: np.ndarray) -> np.ndarray:
+        """Give the mixing energy of each configuration.
+
+        The answer for a configuration does not depend on the batch it comes in. The argument is neither kept nor
+        changed.
+
+        Parameters
+        ----------
+        occupations : int8[n, n_sites]
+
+        Returns
+        -------
+        float64[n], Ry per cell
+
+        Raises
+        ------
+        OracleError
+            If any energy could not be had; a failure is never a rejected move.
+        """
+        ...
+
+
+class Properties(NamedTuple):
+    """What an oracle may predict beside the energy.
+
+    Attributes
+    ----------
+    energy : float64[n], Ry per cell
+        Mixing energy.
+    charge : float64[n, n_sites], electrons
+        Electrons in the sphere of the site minus its nuclear charge; positive = surplus.
+    moment : float64[n, n_sites], Bohr magnetons, or None where not magnetic
+    """
+
+    energy: np.ndarray
+    charge: np.ndarray | None
+    moment: np.ndarray | None
+
+
+@runtime_checkable
+class PropertyOracle(EnergyOracle, Protocol):
+    """An oracle that also predicts charges and moments."""
+
+    def properties(self, occupations: np.ndarray) -> Properties:
+        """Predict energy, charges and moments of each configuration, ``int8[n, n_sites]``."""
+        ...
+
+
+@dataclass(frozen=True)
+class CompiledEnergy:
+    """An energy that a compiled kernel can follow through changes of single sites.
+
+    The three functions are Numba-compiled. Each walker owns one row of ``cache``; the functions alone
+    know what stands in it. ``flips`` is an ``int32[k]`` array of distinct sites whose occupation changes from 0 to 1 or
+    back; a swap is two of them.
+
+    Attributes
+    ----------
+    parameters : NamedTuple of arrays
+        Read-only tables handed to every function.
+    cache_size : int
+        Number of float64 per walker.
+    prepare : ``prepare(parameters, occupations, cache) -> energy``
+        Fill ``cache`` for ``occupations`` (int8[n_sites]) from nothing and return the energy, Ry.
+    trial : ``trial(parameters, occupations, cache, flips) -> energy``
+        Energy after flipping ``flips``, Ry. Occupations are as before the flips on entry and on return. May
+        use a part of ``cache`` as scratch and leave there what ``commit`` can use.
+    commit : ``commit(parameters, occupations, cache, flips) -> None``
+        Make the flips of the last ``trial``, which was for the same flips: changes ``occupations`` and ``cache``.
+    """
+
+    parameters: Any
+    cache_size: int
+    prepare: Callable[..., float]
+    trial: Callable[..., float]
+    commit: Callable[..., None]
+
+
+@runtime_checkable
+class CompiledOracle(EnergyOracle, Protocol):
+    """An oracle whose energies can be computed inside the compiled sampling kernel."""
+
+    def compiled(self) -> CompiledEnergy:
+        """Return tables and compiled functions; its energies equal those of ``energies`` bit for bit."""
+        ...
