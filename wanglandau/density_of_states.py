@@ -41,6 +41,8 @@ class DensityOfStates:
         Variance of the energy inside a bin.
     exact : bool
         Whether it comes from enumeration.
+    coverage : float
+        Part of all configurations that the grid was allowed to hold; below 1 where an energy window was asked for.
     """
 
     grid: EnergyGrid
@@ -50,6 +52,7 @@ class DensityOfStates:
     mean_energy: np.ndarray
     energy_variance: np.ndarray
     exact: bool = False
+    coverage: float = 1.0
 
     @property
     def n_runs(self) -> int:
@@ -63,7 +66,7 @@ class DensityOfStates:
         total = np.where(visited, self.run_ln_g, 0.0).sum(axis=0)
         seen = visited.sum(axis=0)
         mean = np.where(seen > 0, total / np.maximum(seen, 1), -np.inf)
-        return normalised(mean, self.n_sites, self.composition)
+        return normalised(mean, self.n_sites, self.composition, self.coverage)
 
     @cached_property
     def standard_error(self) -> np.ndarray:
@@ -81,10 +84,10 @@ class DensityOfStates:
         return np.isfinite(self.ln_g)
 
 
-def normalised(ln_g: np.ndarray, n_sites: int, composition: int | None) -> np.ndarray:
-    """Shift ln g (last axis: bins) so that it counts every configuration once."""
+def normalised(ln_g: np.ndarray, n_sites: int, composition: int | None, coverage: float = 1.0) -> np.ndarray:
+    """Shift ln g (last axis: bins) so that it counts every configuration (the part ``coverage`` of them) once."""
     total = logsumexp(ln_g, axis=-1, keepdims=True)
-    return ln_g - total + log_total_states(n_sites, composition)
+    return ln_g - total + log_total_states(n_sites, composition) + float(np.log(coverage))
 
 
 def density_from_levels(

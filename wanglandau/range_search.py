@@ -1,0 +1,120 @@
+"""Finding the ends of the energy range before a density of states is sampled.
+
+Many walkers are annealed from random configurations down to the lowest energies and, with the sign of
+the temperature reversed, up to the highest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wanglandau.energy_grid import EnergyGrid
+from wanglandau.walkers import Engine, Walkers, Window, boltzmann_weights, checked_energies, make_walkers
+
+N_WALKERS = 32
+"""Random starts of the search."""
+N_TEMPERATURES = 40
+SWEEPS_PER_TEMPERATURE = 20
+HOTTEST, COLDEST = 2.0, 0.002
+"""Annealing temperatures, in units of the standard deviation of energy over random configurations."""
+SAMPLE = 2000
+"""Random configurations whose energies tell discrete levels from a continuum."""
+LEVEL_TOLERANCE = 1e-9
+"""Energies closer than this (Ry) are one level."""
+MAX_LEVELS = 500
+
+
+@dataclass(frozen=True)
+class EnergyRange:
+    """What the search found.
+
+    Attributes
+    ----------
+    low, high : float, Ry per cell
+        Lowest and highest mixing energy met.
+    found_low, found_high : int
+        How many of the walkers ended there (within 1e-9 Ry).
+    trials : int
+    level_spacing : float or None, Ry
+        Smallest spacing of energies where they are few and discrete, else None.
+    """
+
+    low: float
+    high: float
+    found_low: int
+    found_high: int
+    trials: int
+    level_spacing: float | None
+
+
+def search_range(engine: Engine, composition: int, max_trials: int, seed: np.random.SeedSequence) -> EnergyRange:
+    """Search for the lowest and the highest energy at a composition.
+
+    Parameters
+    ----------
+    engine : Engine
+    composition : int
+    max_trials : int
+        Most trials to spend on each end.
+    seed : SeedSequence
+    """
+    down, up, sample = seed.spawn(3)
+    n_walkers = max(2, min(N_WALKERS, max_trials // (2 * N_TEMPERATURES)))
+    n_rounds = min(SWEEPS_PER_TEMPERATURE * engine.oracle.lattice.n_sites, max_trials // (n_walkers * N_TEMPERATURES))
+    n_rounds = max(1, n_rounds)
+    low = _anneal(engine, make_walkers(engine.oracle, composition, n_walkers, down), n_rounds, +1.0)
+    high = _anneal(engine, make_walkers(engine.oracle, composition, n_walkers, up), n_rounds, -1.0)
+    energies = random_energies(engine, composition, min(SAMPLE, max(2, max_trials // 10)), sample)
+    lowest = min(low.arrays.lowest.min(), energies.min())
+    highest = max(high.arrays.highest.max(), energies.max())
+    return EnergyRange(
+        float(lowest),
+        float(highest),
+        int((low.arrays.lowest <= lowest + LEVEL_TOLERANCE).sum()),
+        int((high.arrays.highest >= highest - LEVEL_TOLERANCE).sum()),
+        2 * n_walkers * n_rounds * N_TEMPERATURES,
+        _level_spacing(energies, lowest, highest),
+    )
+
+
+def random_energies(engine: Engine, composition: int, n: int, seed: np.random.SeedSequence) -> np.ndarray:
+    """Return the energies of ``n`` uniformly random configurations, ``float64[n]``, Ry per cell."""
+    rng = np.random.default_rng(seed)
+    ordered = np.zeros((n, engine.oracle.lattice.n_sites), dtype=np.int8)
+    ordered[:, :composition] = 1
+    return checked_energies(engine.oracle, rng.permuted(ordered, axis=1))
+
+
+def make_grid(found: EnergyRange, bins: int, bin_width: float | None, window: Window) -> EnergyGrid:
+    """Choose the bins: as asked for, else one per level of a discrete spectrum, else ``bins`` of equal width.
+
+    Parameters
+    ----------
+    bin_width : float or None, Ry
+    window : Window
+        Energies outside are left out.
+    """
+    low, high = max(found.low, window.low), min(found.high, window.high)
+    if bin_width is None:
+        bin_width = found.level_spacing or max((high - low) / (bins - 1), LEVEL_TOLERANCE)
+    return EnergyGrid.covering(low, high, bin_width)
+
+
+def _anneal(engine: Engine, walkers: Walkers, n_rounds: int, sign: float) -> Walkers:
+    spread = float(walkers.arrays.energies.std()) or 1.0
+    for temperature in np.geomspace(HOTTEST, COLDEST, N_TEMPERATURES) * spread:
+        weights = boltzmann_weights(sign / temperature)
+        walkers.arrays.bins[:] = 0
+        engine.advance(walkers, weights, n_rounds)
+    return walkers
+
+
+def _level_spacing(energies: np.ndarray, low: float, high: float) -> float | None:
+    levels = np.unique(np.concatenate([energies, [low, high]]))
+    levels = levels[np.concatenate([[True], np.diff(levels) > LEVEL_TOLERANCE])]
+    if len(levels) < 2 or len(levels) > len(energies) // 4:
+        return None
+    spacing = float(np.diff(levels).min())
+    return spacing if (high - low) / spacing <= MAX_LEVELS else None
