@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import spglib
 
@@ -27,7 +29,11 @@ def site_permutations(cell: np.ndarray, positions: np.ndarray) -> np.ndarray:
     int32[n_operations, n_sites]
     """
     fractional = positions @ np.linalg.inv(cell)
-    found = spglib.get_symmetry((cell.tolist(), fractional.tolist(), [1] * len(positions)), symprec=SYMMETRY_TOLERANCE)
+    with warnings.catch_warnings():  # spglib 2.7 and later announce a change of their error handling at every call
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found = spglib.get_symmetry(
+            (cell.tolist(), fractional.tolist(), [1] * len(positions)), symprec=SYMMETRY_TOLERANCE
+        )
     if found is None:
         raise InputError("spglib finds no symmetry for this structure; check for overlapping sites")
     permutations = {
