@@ -127,7 +127,7 @@ def pick_swap(sites: np.ndarray, composition: int, state: np.ndarray, picks: np.
 
 
 @njit(cache=True)
-def bin_of(energy: float, control: Any) -> int:
+def bin_of(energy: float, control: Any) -> np.int64:
     """Return the bin of an energy, the expression of :meth:`EnergyGrid.index`."""
     return np.int64(np.floor((energy - control.start) * control.inverse_width))
 

@@ -2,8 +2,8 @@
 
 Time t is the number of trials of all walkers over the number of bins visited so far. Phase 1 halves
 ln f whenever the histogram is flat. At a halving that brings ln f below 1/t, and only then, phase 2
-begins, in which ln f = 1/t. A bin found late sends a run back to phase 1 with the ln f at which that had ended, since phase 2
-alone would repair the new bin only logarithmically in time.
+begins, in which ln f = 1/t. A bin found late sends a run back to phase 1 with the ln f at which that
+had ended, since phase 2 alone would repair the new bin only logarithmically in time.
 """
 
 from __future__ import annotations

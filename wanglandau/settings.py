@@ -7,6 +7,20 @@ from dataclasses import dataclass
 from wanglandau.errors import InputError
 
 
+_LIMITS: dict[str, tuple[float, float]] = {
+    "runs": (1, 10_000),
+    "walkers": (1, 1_000_000),
+    "max_trials": (1, 1e15),
+    "precision": (1e-9, 1e3),
+    "bins": (2, 1e6),
+    "bin_width": (1e-9, 1e9),
+    "flatness": (0.01, 0.99),
+    "final_ln_f": (1e-15, 1.0),
+    "seed": (0, 2**63),
+    "threads": (1, 4096),
+}
+
+
 @dataclass(frozen=True)
 class WangLandauSettings:
     """How a density of states is sampled.
@@ -50,27 +64,10 @@ class WangLandauSettings:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("runs", 1, 10_000),
-            ("max_trials", 1, 10**15),
-            ("bins", 2, 1_000_000),
-            ("seed", 0, 2**63),
-        ):
-            _check_range(name, getattr(self, name), low, high)
-        for name, low, high in (("walkers", 1, 1_000_000), ("threads", 1, 4096), ("bin_width", 1e-9, 1e9)):
-            if getattr(self, name) is not None:
-                _check_range(name, getattr(self, name), low, high)
-        if self.flatness is not None:
-            _check_range("flatness", self.flatness, 0.01, 0.99)
-        _check_range("precision", self.precision, 1e-9, 1e3)
-        _check_range("final_ln_f", self.final_ln_f, 1e-15, 1.0)
+        for name, (low, high) in _LIMITS.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise InputError(f"{name} is {value}; allowed are {low:g} to {high:g}")
         if self.energy_range is not None and not self.energy_range[0] < self.energy_range[1]:
             low, high = self.energy_range
-            raise InputError(
-                f"empty energy window: from {low} to {high} meV/atom; the upper end must lie above the lower"
-            )
-
-
-def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise InputError(f"{name} is {value}; allowed are {low} to {high}")
+            raise InputError(f"empty energy window: from {low} to {high} meV/atom; the upper end must lie above")

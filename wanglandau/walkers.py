@@ -80,7 +80,7 @@ def make_walkers(
     n_sites = oracle.lattice.n_sites
     if not 1 <= composition <= n_sites - 1:
         raise InputError(
-            f"composition {composition} leaves nothing to swap; choose 1 to {n_sites - 1} for this cell of {n_sites} sites"
+            f"composition {composition} leaves nothing to swap in a cell of {n_sites} sites; choose 1 to {n_sites - 1}"
         )
     setup, streams = seed.spawn(2)
     sites, energies = _random_starts(oracle, composition, n_walkers, np.random.default_rng(setup), accept or Window())
