@@ -88,9 +88,7 @@ def _ground_state(sampled: SampledDensity) -> str | None:
 
 def _scatter(sampled: SampledDensity) -> str | None:
     if len(sampled.runs) < MIN_RUNS:
-        return (
-            f"{len(sampled.runs)} independent runs give no error bar; take --runs {MIN_RUNS} or more (8 is customary)"
-        )
+        return f"{len(sampled.runs)} independent runs give no error bar; take --runs {MIN_RUNS} or more"
     error = standard_error_rms(sampled.density)
     if error <= max(MAX_STANDARD_ERROR, sampled.settings.precision):
         return None
