@@ -133,7 +133,7 @@ def bin_of(energy: float, control: Any) -> np.int64:
 
 
 @njit(cache=True)
-def _weight_of_bin(weights: WeightArrays, index: int) -> float:
+def _weight_of_bin(weights: WeightArrays, index: Any) -> float:
     """Return ln g of a bin; one never visited counts as the least visited so far."""
     if weights.seen[index]:
         return weights.ln_g[index]
@@ -152,7 +152,7 @@ def _note_out_of_range(control: Any, energy: float) -> None:
 
 
 @njit(cache=True)
-def _record_visit(weights: WeightArrays, control: Any, index: int, energy: float) -> None:
+def _record_visit(weights: WeightArrays, control: Any, index: Any, energy: float) -> None:
     """Update ln g, histogram and energy sums of the bin in which a walker stands."""
     if not weights.seen[index]:
         weights.ln_g[index] = _weight_of_bin(weights, index)
@@ -171,7 +171,7 @@ def _record_visit(weights: WeightArrays, control: Any, index: int, energy: float
 
 
 @njit(cache=True)
-def _record_trip(walkers: WalkerArrays, control: Any, walker: int, index: int) -> None:
+def _record_trip(walkers: WalkerArrays, control: Any, walker: int, index: Any) -> None:
     """Count passages between the two ends of the visited range."""
     if control.lowest_seen == control.highest_seen:
         return
