@@ -1,0 +1,64 @@
+# Everything runs in .venv, made when missing and brought up to date when the files below change.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+REQUIREMENTS := setup.cfg pyproject.toml constraints.txt
+
+DOS := wanglandau dos cuau --composition 16 --runs 8 --exact --out runs/cuau-dos.h5 --figure runs/cuau-dos.png
+
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
+
+.DELETE_ON_ERROR:
+.PHONY: help dos test test-long lint bench lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+dos: $(VENV)/.installed ## density of states of CuAu: sampled, exact, thermodynamics, figure (files in runs/)
+	@mkdir -p runs
+	$(BIN)/$(DOS)
+
+test: $(VENV)/.installed-test ## the test suite
+	$(BIN)/python -m pytest
+
+test-long: $(VENV)/.installed-test ## tests of physics that take minutes
+	$(BIN)/python -m pytest -m long
+
+lint: $(VENV)/.installed-test ## style, types and import rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-test ## trials per second of the sampling loops
+	$(BIN)/wanglandau benchmark
+
+lock: ## write constraints.txt anew from the newest versions that setup.cfg allows
+	$(PYTHON) -m venv --clear .venv-lock
+	.venv-lock/bin/python -m pip install --disable-pip-version-check --quiet '.[test]'
+	.venv-lock/bin/python -m pip freeze --exclude alloy-wanglandau | sed 's/+[A-Za-z0-9.]*$$//' > constraints.txt.new
+	mv constraints.txt.new constraints.txt
+	rm -rf .venv-lock build
+
+clean: ## remove the environment, caches and build leftovers (not runs/)
+	rm -rf $(VENV) .venv-lock build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks \
+	  .import_linter_cache .coverage htmlcov
+	find wanglandau surrogate lsms_bridge examples tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12" >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+# The first stamp holds what the main job needs, the second everything; each can come first.
+$(VENV)/.installed: $(VENV)/.created $(REQUIREMENTS)
+	@echo "installing into $(VENV) ..."
+	@$(INSTALL) '.[figures]'
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.created $(REQUIREMENTS)
+	@echo "installing into $(VENV), with torch and the test tools; this takes a few minutes ..."
+	@$(INSTALL) '.[test]'
+	@touch $@
