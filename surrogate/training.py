@@ -1,0 +1,230 @@
+"""The one training loop, for every network architecture.
+
+A network turns occupations into inputs once, and inputs into a dictionary of predictions in physical units;
+the loop knows neither layers nor lattices. See :class:`TrainableNetwork` for the contract.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from surrogate.dataset import Dataset, split_by_orbit
+from surrogate.settings import TrainingSettings
+from wanglandau.errors import InputError
+from wanglandau.lattice import Lattice
+
+Inputs = Tensor | tuple[Tensor, ...]
+
+
+class TrainableNetwork(Protocol):
+    """What the loop needs of a network, which also is a ``torch.nn.Module``.
+
+    A network may have a method ``fit_start(inputs, targets)``, called once before the first step.
+    """
+
+    lattice: Lattice
+    tasks: tuple[str, ...]
+    training: bool
+
+    def __call__(self, *inputs: Tensor) -> dict[str, Tensor]: ...
+    def inputs(self, occupations: np.ndarray) -> Inputs: ...
+    def set_scale(self, targets: dict[str, Tensor]) -> None: ...
+    def parameter_groups(self) -> list[dict[str, object]]: ...
+    def state_dict(self) -> dict[str, Tensor]: ...
+    def load_state_dict(self, state: Any) -> Any: ...
+    def train(self, mode: bool = True) -> Any: ...
+
+
+@dataclass
+class History:
+    """What happened during training.
+
+    Attributes
+    ----------
+    training_loss, validation_loss : list of float
+        Per epoch; ``validation_loss`` is empty where nothing was held out.
+    best_epoch : int
+        Epoch whose weights were kept.
+    """
+
+    training_loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+
+
+Loss = Callable[[dict[str, Tensor], dict[str, Tensor]], Tensor]
+
+
+def make_network(build: Callable[[], TrainableNetwork], seed: int) -> TrainableNetwork:
+    """Build a network whose initial weights depend on ``seed`` alone; torch's own random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
+
+
+def targets_of(dataset: Dataset, tasks: tuple[str, ...]) -> dict[str, Tensor]:
+    """Return the training targets: mixing energy (Ry per cell, [n]), charge and moment ([n, n_sites]), float64."""
+    values = {"energy": dataset.mixing_energy, "charge": dataset.charge, "moment": dataset.moment}
+    missing = [task for task in tasks if values[task] is None]
+    if missing:
+        raise InputError(f"the data set has no {missing[0]}; leave it out of the tasks")
+    return {task: torch.as_tensor(values[task], dtype=torch.float64) for task in tasks}
+
+
+def make_loss(dataset: Dataset, targets: dict[str, Tensor], settings: TrainingSettings) -> Loss:
+    """Return the loss function with the units of its tasks fixed by the training data."""
+    spread = {task: float(values.std(correction=0)) or 1.0 for task, values in targets.items()}
+    weights = {task: settings.weights.get(task, 1.0) for task in targets}
+    if settings.loss == "mse":
+
+        def mse(predicted: dict[str, Tensor], wanted: dict[str, Tensor]) -> Tensor:
+            errors = [weights[t] * ((predicted[t] - wanted[t]) / spread[t]).square().mean() for t in wanted]
+            return torch.stack(errors).sum()
+
+        return mse
+    # The paper weighted errors of total energies, whose spread is that of the compositions.
+    total = {"energy": float(dataset.energy.std()) or 1.0}
+    factor = {task: weights[task] * total.get(task, spread[task]) / spread[task] for task in targets}
+
+    def norm(predicted: dict[str, Tensor], wanted: dict[str, Tensor]) -> Tensor:
+        return torch.stack([factor[t] * torch.linalg.vector_norm(predicted[t] - wanted[t]) for t in wanted]).sum()
+
+    return norm
+
+
+def train(network: TrainableNetwork, dataset: Dataset, settings: TrainingSettings, *, quiet: bool = False) -> History:
+    """Train a network in place.
+
+    Parameters
+    ----------
+    network : TrainableNetwork
+        Freshly made, see :func:`make_network`.
+    dataset : Dataset
+        Everything training may see; the validation part is taken from it.
+    settings : TrainingSettings
+    quiet : bool
+        Show no progress bar even on a terminal.
+
+    Returns
+    -------
+    History
+    """
+    n_held = settings.validation_fraction
+    fitted, held = split_by_orbit(dataset.orbit, (1.0 - n_held, n_held), settings.seed)
+    if n_held > 0 and (not len(held) or not len(fitted)):
+        raise InputError(f"validation_fraction {n_held} leaves nothing to train on or to validate with; change it")
+    batches = _Batches(network, dataset.select(fitted), settings)
+    loss = make_loss(dataset.select(fitted), batches.targets, settings)
+    validation = _Batches(network, dataset.select(held), settings) if len(held) else None
+    network.set_scale(batches.targets)
+    fit_start = getattr(network, "fit_start", None)
+    if fit_start is not None:
+        fit_start(batches.inputs, batches.targets)
+    return _loop(network, batches, validation, loss, settings, quiet)
+
+
+def _loop(
+    network: TrainableNetwork,
+    batches: _Batches,
+    validation: _Batches | None,
+    loss: Loss,
+    settings: TrainingSettings,
+    quiet: bool,
+) -> History:
+    optimiser = torch.optim.AdamW(
+        network.parameter_groups(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda epoch: _step_size(epoch, settings))
+    history = History()
+    best, kept = math.inf, None
+    bar = tqdm(range(settings.epochs), desc="training", unit="epoch", disable=True if quiet else None, mininterval=0.5)
+    for epoch in bar:
+        history.training_loss.append(_epoch(network, batches, loss, optimiser))
+        schedule.step()
+        if validation is None:
+            history.best_epoch = epoch
+            continue
+        current = _evaluate(network, validation, loss)
+        history.validation_loss.append(current)
+        if current < best:
+            best, history.best_epoch = current, epoch
+            kept = {name: value.clone() for name, value in network.state_dict().items()}
+        bar.set_postfix_str(f"validation loss {current:.3g}, best {best:.3g}", refresh=False)
+        if epoch - history.best_epoch >= settings.patience:
+            break
+    bar.close()
+    if kept is not None:
+        network.load_state_dict(kept)
+    network.train(False)
+    if not math.isfinite(history.training_loss[-1]):
+        raise InputError(f"training diverged (loss {history.training_loss[-1]}); lower learning_rate")
+    return history
+
+
+def _step_size(epoch: int, settings: TrainingSettings) -> float:
+    if settings.schedule == "constant":
+        return 1.0
+    return 0.5 * (1.0 + math.cos(math.pi * epoch / settings.epochs))
+
+
+def _epoch(network: TrainableNetwork, batches: _Batches, loss: Loss, optimiser: torch.optim.Optimizer) -> float:
+    network.train(True)
+    losses = []
+    for inputs, targets in batches.shuffled():
+        optimiser.zero_grad()
+        value = loss(network(*inputs), targets)
+        value.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        losses.append(float(value.detach()))
+    return float(np.mean(losses))
+
+
+def _evaluate(network: TrainableNetwork, batches: _Batches, loss: Loss) -> float:
+    network.train(False)
+    with torch.no_grad():
+        return float(loss(network(*batches.inputs), batches.targets))
+
+
+class _Batches:
+    """Inputs and targets of a data set, handed out in random batches."""
+
+    def __init__(self, network: TrainableNetwork, dataset: Dataset, settings: TrainingSettings) -> None:
+        self._network = network
+        self._occupations = dataset.occupations
+        self._symmetry = network.lattice.symmetry if settings.augment else None
+        self._size = max(1, math.ceil(settings.batch_fraction * len(dataset)))
+        self._rng = np.random.default_rng(settings.seed)
+        self.targets = targets_of(dataset, network.tasks)
+        inputs = network.inputs(dataset.occupations)
+        self.inputs: tuple[Tensor, ...] = inputs if isinstance(inputs, tuple) else (inputs,)
+
+    def shuffled(self) -> Any:
+        """Yield (inputs, targets) of each batch of one epoch."""
+        order = self._rng.permutation(len(self._occupations))
+        for start in range(0, len(order), self._size):
+            chosen = order[start : start + self._size]
+            yield self._turned(chosen) if self._symmetry is not None else self._plain(chosen)
+
+    def _plain(self, chosen: np.ndarray) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        indices = torch.as_tensor(chosen)
+        return tuple(part[indices] for part in self.inputs), {t: v[indices] for t, v in self.targets.items()}
+
+    def _turned(self, chosen: np.ndarray) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        """Turn each configuration of a batch, with its charges and moments, by a random operation of its own."""
+        assert self._symmetry is not None
+        sites = self._symmetry[self._rng.integers(len(self._symmetry), size=len(chosen))]
+        inputs = self._network.inputs(np.take_along_axis(self._occupations[chosen], sites, axis=1))
+        index = torch.as_tensor(sites, dtype=torch.int64)
+        targets = {}
+        for task, values in self.targets.items():
+            own = values[torch.as_tensor(chosen)]
+            targets[task] = own if own.ndim == 1 else torch.gather(own, 1, index)
+        return inputs if isinstance(inputs, tuple) else (inputs,), targets
