@@ -17,65 +17,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+WALKER = np.dtype(
+    [
+        ("energy", "f8"),  # Ry per cell
+        ("bin", "i8"),
+        ("random_state", "u8", (4,)),
+        ("accepted", "i8"),
+        ("lowest", "f8"),  # energies visited so far, Ry per cell
+        ("highest", "f8"),
+        ("heading", "i8"),  # +1 after a visit to the lowest bin, -1 after the highest, 0 before either
+        ("half_trips", "i8"),  # passages from one end of the visited range to the other
+    ]
+)
+"""What a walker carries beside its occupations."""
 
-class WalkerArrays(NamedTuple):
-    """What the walkers carry; the leading axis is the walker.
-
-    Attributes
-    ----------
-    occupations : int8[n_walkers, n_sites]
-    sites : int32[n_walkers, n_sites]
-        All sites, those of the second species first; swaps pick from it.
-    energies : float64[n_walkers], Ry per cell
-    bins : int64[n_walkers]
-    random_state : uint64[n_walkers, 4]
-    accepted : int64[n_walkers]
-    lowest, highest : float64[n_walkers], Ry per cell
-        Extremes visited so far.
-    heading : int8[n_walkers]
-        +1 after a visit to the lowest bin, -1 after the highest, 0 before either.
-    half_trips : int64[n_walkers]
-        Passages from one end of the visited range to the other.
-    """
-
-    occupations: np.ndarray
-    sites: np.ndarray
-    energies: np.ndarray
-    bins: np.ndarray
-    random_state: np.ndarray
-    accepted: np.ndarray
-    lowest: np.ndarray
-    highest: np.ndarray
-    heading: np.ndarray
-    half_trips: np.ndarray
-
-
-class WeightArrays(NamedTuple):
-    """The log-weight and what is recorded bin by bin, shared by the walkers of one run.
-
-    Attributes
-    ----------
-    ln_g : float64[n_bins]
-    seen : bool[n_bins]
-        Bins ever visited.
-    histogram : int64[n_bins]
-        Visits in the present stage.
-    visits : int64[n_bins]
-        Visits in all.
-    energy_sum, energy_square_sum : float64[n_bins]
-        Sums of (E - bin centre) and of its square over all visits, Ry and Ry^2.
-    control : CONTROL[1]
-        Scalars.
-    """
-
-    ln_g: np.ndarray
-    seen: np.ndarray
-    histogram: np.ndarray
-    visits: np.ndarray
-    energy_sum: np.ndarray
-    energy_square_sum: np.ndarray
-    control: np.ndarray
-
+BIN = np.dtype(
+    [
+        ("ln_g", "f8"),
+        ("seen", "i8"),  # 1 once visited
+        ("histogram", "i8"),  # visits in the present stage
+        ("visits", "i8"),  # visits in all
+        ("energy_sum", "f8"),  # sum of (E - bin centre) over all visits, Ry
+        ("energy_square_sum", "f8"),  # and of its square, Ry^2
+    ]
+)
+"""Log-weight and records of a bin, shared by the walkers of a run."""
 
 CONTROL = np.dtype(
     [
@@ -94,6 +60,7 @@ CONTROL = np.dtype(
         ("highest_refused", "f8"),
     ]
 )
+"""Scalars of a run."""
 
 
 @njit(cache=True)
@@ -133,14 +100,12 @@ def bin_of(energy: float, control: Any) -> np.int64:
 
 
 @njit(cache=True)
-def _weight_of_bin(weights: WeightArrays, index: Any) -> float:
-    """Return ln g of a bin; one never visited counts as the least visited so far."""
-    if weights.seen[index]:
-        return weights.ln_g[index]
+def _weight_of_unseen(bins: np.ndarray) -> float:
+    """Return the ln g that a bin never visited counts with: that of the least visited so far."""
     lowest = np.inf
-    for other in range(len(weights.ln_g)):
-        if weights.seen[other] and weights.ln_g[other] < lowest:
-            lowest = weights.ln_g[other]
+    for index in range(len(bins)):
+        if bins[index].seen and bins[index].ln_g < lowest:
+            lowest = bins[index].ln_g
     return lowest if lowest < np.inf else 0.0
 
 
@@ -152,48 +117,59 @@ def _note_out_of_range(control: Any, energy: float) -> None:
 
 
 @njit(cache=True)
-def _record_visit(weights: WeightArrays, control: Any, index: Any, energy: float) -> None:
-    """Update ln g, histogram and energy sums of the bin in which a walker stands."""
-    if not weights.seen[index]:
-        weights.ln_g[index] = _weight_of_bin(weights, index)
-        weights.seen[index] = True
-        control.bins_seen += 1
-        control.bins_found += 1
-        control.lowest_seen = min(control.lowest_seen, index)
-        control.highest_seen = max(control.highest_seen, index)
-    weights.ln_g[index] += control.ln_f
-    weights.histogram[index] += 1
-    weights.visits[index] += 1
-    if control.inverse_width > 0.0:
-        deviation = energy - control.start - (index + 0.5) / control.inverse_width
-        weights.energy_sum[index] += deviation
-        weights.energy_square_sum[index] += deviation * deviation
+def _first_visit(bins: np.ndarray, control: Any, index: Any) -> None:
+    bins[index].ln_g = _weight_of_unseen(bins)
+    bins[index].seen = 1
+    control.bins_seen += 1
+    control.bins_found += 1
+    control.lowest_seen = min(control.lowest_seen, index)
+    control.highest_seen = max(control.highest_seen, index)
 
 
 @njit(cache=True)
-def _record_trip(walkers: WalkerArrays, control: Any, walker: int, index: Any) -> None:
+def _record_visit(bins: np.ndarray, control: Any, index: Any, energy: float) -> None:
+    """Update ln g, histogram and energy sums of the bin in which a walker stands."""
+    if not bins[index].seen:
+        _first_visit(bins, control, index)
+    here = bins[index]
+    here.ln_g += control.ln_f
+    here.histogram += 1
+    here.visits += 1
+    if control.inverse_width > 0.0:
+        deviation = energy - control.start - (index + 0.5) / control.inverse_width
+        here.energy_sum += deviation
+        here.energy_square_sum += deviation * deviation
+
+
+@njit(cache=True)
+def _record_trip(walker: Any, control: Any, index: Any) -> None:
     """Count passages between the two ends of the visited range."""
     if control.lowest_seen == control.highest_seen:
         return
-    if index == control.lowest_seen and walkers.heading[walker] != 1:
-        walkers.half_trips[walker] += walkers.heading[walker] != 0
-        walkers.heading[walker] = 1
-    elif index == control.highest_seen and walkers.heading[walker] != -1:
-        walkers.half_trips[walker] += walkers.heading[walker] != 0
-        walkers.heading[walker] = -1
+    if index == control.lowest_seen and walker.heading != 1:
+        walker.half_trips += walker.heading != 0
+        walker.heading = 1
+    elif index == control.highest_seen and walker.heading != -1:
+        walker.half_trips += walker.heading != 0
+        walker.heading = -1
 
 
 @njit(cache=True)
 def accept_and_record(
-    walkers: WalkerArrays, weights: WeightArrays, walker: int, energy: float, log_proposal_ratio: float
+    walker: Any, bins: np.ndarray, control: Any, random_bits: np.uint64, energy: float, log_proposal_ratio: float
 ) -> bool:
     """Decide on a trial and record the visit; a rejected trial records the old state once more.
 
     Parameters
     ----------
-    walkers, weights
-        Changed in place: energy, bin, extremes and random stream of the walker; ln g and sums of the bin.
-    walker : int
+    walker : record of WALKER
+        Changed in place.
+    bins : BIN[n_bins]
+        Changed in place.
+    control : record of CONTROL
+        Changed in place.
+    random_bits : uint64
+        64 fresh random bits.
     energy : float, Ry per cell
         Of the proposed state.
     log_proposal_ratio : float
@@ -204,27 +180,26 @@ def accept_and_record(
     bool
         Whether the proposed state is taken; occupations are left to the caller.
     """
-    control = weights.control[0]
-    uniform = (np.float64(next_random(walkers.random_state[walker]) >> np.uint64(11)) + 1.0) * 2.0**-53
     new_bin = bin_of(energy, control)
-    old_bin = walkers.bins[walker]
     accepted = False
-    if 0 <= new_bin < len(weights.ln_g):
-        gain = control.beta * (walkers.energies[walker] - energy) + log_proposal_ratio
-        if new_bin != old_bin:
-            gain += weights.ln_g[old_bin] - _weight_of_bin(weights, new_bin)
+    if 0 <= new_bin < len(bins):
+        gain = control.beta * (walker.energy - energy) + log_proposal_ratio
+        if new_bin != walker.bin:
+            new_weight = bins[new_bin].ln_g if bins[new_bin].seen else _weight_of_unseen(bins)
+            gain += bins[walker.bin].ln_g - new_weight
+        # (0, 1], so that its logarithm is finite
+        uniform = (np.float64(random_bits >> np.uint64(11)) + 1.0) * 2.0**-53
         accepted = gain >= 0.0 or np.log(uniform) < gain
     else:
         _note_out_of_range(control, energy)
     if accepted:
-        walkers.energies[walker] = energy
-        walkers.bins[walker] = new_bin
-        walkers.accepted[walker] += 1
-        walkers.lowest[walker] = min(walkers.lowest[walker], energy)
-        walkers.highest[walker] = max(walkers.highest[walker], energy)
-        old_bin = new_bin
-    _record_visit(weights, control, old_bin, walkers.energies[walker])
-    _record_trip(walkers, control, walker, old_bin)
+        walker.energy = energy
+        walker.bin = new_bin
+        walker.accepted += 1
+        walker.lowest = min(walker.lowest, energy)
+        walker.highest = max(walker.highest, energy)
+    _record_visit(bins, control, walker.bin, walker.energy)
+    _record_trip(walker, control, walker.bin)
     control.trials += 1
     return accepted
 
@@ -244,9 +219,31 @@ def _exchange(sites: np.ndarray, picks: np.ndarray) -> None:
     sites[picks[1]] = kept
 
 
+class Populations(NamedTuple):
+    """The walkers of a run; the leading axis is the walker.
+
+    Attributes
+    ----------
+    occupations : int8[n_walkers, n_sites]
+    sites : int32[n_walkers, n_sites]
+        All sites, those of the second species first; swaps pick from it.
+    records : WALKER[n_walkers]
+    """
+
+    occupations: np.ndarray
+    sites: np.ndarray
+    records: np.ndarray
+
+
 @njit(nogil=True)
 def fused_rounds(
-    energy: tuple, walkers: WalkerArrays, cache: np.ndarray, weights: WeightArrays, composition: int, n_rounds: int
+    energy: tuple,
+    population: Populations,
+    cache: np.ndarray,
+    bins: np.ndarray,
+    control: np.ndarray,
+    composition: int,
+    n_rounds: int,
 ) -> None:
     """Give every walker ``n_rounds`` swap trials without returning to Python.
 
@@ -255,21 +252,26 @@ def fused_rounds(
     energy : (parameters, trial, commit)
         Of a :class:`~wanglandau.oracle.CompiledEnergy`.
     cache : float64[n_walkers, cache_size]
+    bins : BIN[n_bins]
+    control : CONTROL[1]
     composition : int
         Number of second-species atoms.
     """
     parameters, trial, commit = energy
+    occupations, sites, records = population
     picks = np.empty(2, dtype=np.int32)
     flips = np.empty(2, dtype=np.int32)
+    scalars = control[0]
     for _ in range(n_rounds):
-        _begin_round(weights.control[0])
-        for walker in range(len(walkers.energies)):
-            sites = walkers.sites[walker]
-            pick_swap(sites, composition, walkers.random_state[walker], picks, flips)
-            proposed = trial(parameters, walkers.occupations[walker], cache[walker], flips)
-            if accept_and_record(walkers, weights, walker, proposed, 0.0):
-                commit(parameters, walkers.occupations[walker], cache[walker], flips)
-                _exchange(sites, picks)
+        _begin_round(scalars)
+        for walker in range(len(records)):
+            record = records[walker]
+            pick_swap(sites[walker], composition, record.random_state, picks, flips)
+            proposed = trial(parameters, occupations[walker], cache[walker], flips)
+            random_bits = next_random(record.random_state)
+            if accept_and_record(record, bins, scalars, random_bits, proposed, 0.0):
+                commit(parameters, occupations[walker], cache[walker], flips)
+                _exchange(sites[walker], picks)
 
 
 @njit(nogil=True)
@@ -282,23 +284,33 @@ def prepare_all(
 
 
 @njit(cache=True, nogil=True)
-def propose_swaps(walkers: WalkerArrays, composition: int, picks: np.ndarray, proposed: np.ndarray) -> None:
+def propose_swaps(population: Populations, composition: int, picks: np.ndarray, proposed: np.ndarray) -> None:
     """Write one swapped configuration per walker into ``proposed``, ``int8[n_walkers, n_sites]``."""
+    occupations, sites, records = population
     flips = np.empty(2, dtype=np.int32)
-    for walker in range(len(walkers.energies)):
-        pick_swap(walkers.sites[walker], composition, walkers.random_state[walker], picks[walker], flips)
-        proposed[walker] = walkers.occupations[walker]
+    for walker in range(len(records)):
+        pick_swap(sites[walker], composition, records[walker].random_state, picks[walker], flips)
+        proposed[walker] = occupations[walker]
         proposed[walker, flips[0]] = 0
         proposed[walker, flips[1]] = 1
 
 
 @njit(cache=True, nogil=True)
 def decide_swaps(
-    walkers: WalkerArrays, weights: WeightArrays, picks: np.ndarray, proposed: np.ndarray, energies: np.ndarray
+    population: Populations,
+    bins: np.ndarray,
+    control: np.ndarray,
+    picks: np.ndarray,
+    proposed: np.ndarray,
+    energies: np.ndarray,
 ) -> None:
     """Accept or reject the proposal of each walker in turn, given their energies (Ry per cell)."""
-    _begin_round(weights.control[0])
-    for walker in range(len(walkers.energies)):
-        if accept_and_record(walkers, weights, walker, energies[walker], 0.0):
-            walkers.occupations[walker] = proposed[walker]
-            _exchange(walkers.sites[walker], picks[walker])
+    occupations, sites, records = population
+    scalars = control[0]
+    _begin_round(scalars)
+    for walker in range(len(records)):
+        record = records[walker]
+        random_bits = next_random(record.random_state)
+        if accept_and_record(record, bins, scalars, random_bits, energies[walker], 0.0):
+            occupations[walker] = proposed[walker]
+            _exchange(sites[walker], picks[walker])

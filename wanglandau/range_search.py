@@ -67,13 +67,13 @@ def search_range(engine: Engine, composition: int, max_trials: int, seed: np.ran
     low = _anneal(engine, make_walkers(engine.oracle, composition, n_walkers, down), n_rounds, +1.0)
     high = _anneal(engine, make_walkers(engine.oracle, composition, n_walkers, up), n_rounds, -1.0)
     energies = random_energies(engine, composition, min(SAMPLE, max(2, max_trials // 10)), sample)
-    lowest = min(low.arrays.lowest.min(), energies.min())
-    highest = max(high.arrays.highest.max(), energies.max())
+    lowest = min(low.records["lowest"].min(), energies.min())
+    highest = max(high.records["highest"].max(), energies.max())
     return EnergyRange(
         float(lowest),
         float(highest),
-        int((low.arrays.lowest <= lowest + LEVEL_TOLERANCE).sum()),
-        int((high.arrays.highest >= highest - LEVEL_TOLERANCE).sum()),
+        int((low.records["lowest"] <= lowest + LEVEL_TOLERANCE).sum()),
+        int((high.records["highest"] >= highest - LEVEL_TOLERANCE).sum()),
         2 * n_walkers * n_rounds * N_TEMPERATURES,
         _level_spacing(energies, lowest, highest),
     )
@@ -103,10 +103,10 @@ def make_grid(found: EnergyRange, bins: int, bin_width: float | None, window: Wi
 
 
 def _anneal(engine: Engine, walkers: Walkers, n_rounds: int, sign: float) -> Walkers:
-    spread = float(walkers.arrays.energies.std()) or 1.0
+    spread = float(walkers.records["energy"].std()) or 1.0
     for temperature in np.geomspace(HOTTEST, COLDEST, N_TEMPERATURES) * spread:
         weights = boltzmann_weights(sign / temperature)
-        walkers.arrays.bins[:] = 0
+        walkers.records["bin"] = 0
         engine.advance(walkers, weights, n_rounds)
     return walkers
 

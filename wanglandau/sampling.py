@@ -62,18 +62,18 @@ class SampledDensity:
 
     def diagnostics(self) -> dict[str, Any]:
         """Collect what tells how the runs went, ready for JSON; lists have one entry a run."""
-        arrays = [run.walkers.arrays for run in self.runs]
+        records = [run.walkers.records for run in self.runs]
         return {
             "walkers": self.walkers,
             "trials": [run.trials for run in self.runs],
-            "acceptance": [float(a.accepted.sum() / run.trials) for a, run in zip(arrays, self.runs, strict=True)],
-            "round_trips": [(a.half_trips // 2).tolist() for a in arrays],
+            "acceptance": [float(run.walkers.records["accepted"].sum() / max(run.trials, 1)) for run in self.runs],
+            "round_trips": [(record["half_trips"] // 2).tolist() for record in records],
             "ln_f": [run.ln_f for run in self.runs],
             "phase": [run.schedule.phase for run in self.runs],
-            "flatness": [flatness(run.weights.arrays.visits, run.weights.arrays.seen) for run in self.runs],
+            "flatness": [flatness(run.weights.bins["visits"], run.weights.bins["seen"] == 1) for run in self.runs],
             "range_extended_at": [run.extended_at for run in self.runs],
-            "lowest_energy": [float(a.lowest.min()) for a in arrays],
-            "highest_energy": [float(a.highest.max()) for a in arrays],
+            "lowest_energy": [float(record["lowest"].min()) for record in records],
+            "highest_energy": [float(record["highest"].max()) for record in records],
             "search": asdict(self.energy_range),
             "standard_error_rms": standard_error_rms(self.density),
         }
@@ -177,7 +177,7 @@ def _finished(runs: list[WangLandauRun], settings: WangLandauSettings, grid: Ene
 
 
 def _progress(runs: list[WangLandauRun]) -> str:
-    trips = int(np.median([run.walkers.arrays.half_trips // 2 for run in runs]))
+    trips = int(np.median([run.walkers.records["half_trips"] // 2 for run in runs]))
     in_phase_two = sum(run.schedule.phase == 2 for run in runs)
     bins = max(int(run.weights.control["bins_seen"][0]) for run in runs)
     return (

@@ -94,11 +94,10 @@ class OneOverT:
         weights.control["ln_f"] = self.phase_one_ln_f
 
     def _begin_stage(self, weights: Weights) -> None:
-        weights.arrays.histogram[:] = 0
+        weights.bins["histogram"] = 0
         self.stage_start = int(weights.control["trials"][0])
 
     def _stage_is_flat(self, weights: Weights) -> bool:
         rounds = (int(weights.control["trials"][0]) - self.stage_start) / self.n_walkers
-        return (
-            rounds >= MIN_ROUNDS_PER_STAGE and flatness(weights.arrays.histogram, weights.arrays.seen) >= self.flatness
-        )
+        evenness = flatness(weights.bins["histogram"], weights.bins["seen"] == 1)
+        return rounds >= MIN_ROUNDS_PER_STAGE and evenness >= self.flatness

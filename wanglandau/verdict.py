@@ -61,7 +61,7 @@ def _schedule(sampled: SampledDensity) -> str | None:
 def _round_trips(sampled: SampledDensity) -> str | None:
     if sampled.density.visited.sum() < 2:
         return None
-    trips = float(np.median([run.walkers.arrays.half_trips // 2 for run in sampled.runs]))
+    trips = float(np.median([run.walkers.records["half_trips"] // 2 for run in sampled.runs]))
     if trips >= MIN_ROUND_TRIPS:
         return None
     return (
@@ -79,7 +79,7 @@ def _same_bins(sampled: SampledDensity) -> str | None:
 
 
 def _ground_state(sampled: SampledDensity) -> str | None:
-    lowest = np.array([run.walkers.arrays.lowest.min() for run in sampled.runs])
+    lowest = np.array([run.walkers.records["lowest"].min() for run in sampled.runs])
     found = int((lowest <= lowest.min() + sampled.density.grid.width).sum())
     if found > 1 or sampled.energy_range.found_low > 1:
         return None

@@ -24,16 +24,27 @@ class Walkers:
     ----------
     composition : int
         Number of second-species atoms, kept by every swap.
-    arrays : WalkerArrays
+    occupations : int8[n_walkers, n_sites]
+    sites : int32[n_walkers, n_sites]
+        All sites, those of the second species first.
+    records : WALKER[n_walkers]
+        Energy, bin, random stream and counters; see :data:`wanglandau.kernels.WALKER`.
     """
 
     composition: int
-    arrays: kernels.WalkerArrays
+    occupations: np.ndarray
+    sites: np.ndarray
+    records: np.ndarray
 
     @property
     def n_walkers(self) -> int:
         """Number of walkers."""
-        return len(self.arrays.energies)
+        return len(self.records)
+
+    @property
+    def population(self) -> kernels.Populations:
+        """The arrays as the kernels take them."""
+        return kernels.Populations(self.occupations, self.sites, self.records)
 
 
 @dataclass
@@ -44,16 +55,15 @@ class Weights:
     ----------
     width : float, Ry
         Width of a bin; infinite for a Boltzmann weight, which needs one bin only.
-    arrays : WeightArrays
+    bins : BIN[n_bins]
+        ln g, visits and energy sums; see :data:`wanglandau.kernels.BIN`.
+    control : CONTROL[1]
+        Scalars; see :data:`wanglandau.kernels.CONTROL`.
     """
 
     width: float
-    arrays: kernels.WeightArrays
-
-    @property
-    def control(self) -> np.ndarray:
-        """Scalars, a record of :data:`wanglandau.kernels.CONTROL` in an array of one."""
-        return self.arrays.control
+    bins: np.ndarray
+    control: np.ndarray
 
 
 def make_walkers(
@@ -84,19 +94,10 @@ def make_walkers(
         )
     setup, streams = seed.spawn(2)
     sites, energies = _random_starts(oracle, composition, n_walkers, np.random.default_rng(setup), accept or Window())
-    arrays = kernels.WalkerArrays(
-        occupations=_occupations(sites, composition),
-        sites=sites,
-        energies=energies,
-        bins=np.zeros(n_walkers, dtype=np.int64),
-        random_state=streams.generate_state(4 * n_walkers, np.uint64).reshape(n_walkers, 4),
-        accepted=np.zeros(n_walkers, dtype=np.int64),
-        lowest=energies.copy(),
-        highest=energies.copy(),
-        heading=np.zeros(n_walkers, dtype=np.int8),
-        half_trips=np.zeros(n_walkers, dtype=np.int64),
-    )
-    return Walkers(composition, arrays)
+    records = np.zeros(n_walkers, dtype=kernels.WALKER)
+    records["energy"] = records["lowest"] = records["highest"] = energies
+    records["random_state"] = streams.generate_state(4 * n_walkers, np.uint64).reshape(n_walkers, 4)
+    return Walkers(composition, _occupations(sites, composition), sites, records)
 
 
 @dataclass(frozen=True)
@@ -162,29 +163,16 @@ def _make_control(start: float, inverse_width: float, beta: float, ln_f: float) 
     return control
 
 
-def _make_weights(n_bins: int, width: float, control: np.ndarray) -> Weights:
-    arrays = kernels.WeightArrays(
-        ln_g=np.zeros(n_bins),
-        seen=np.zeros(n_bins, dtype=np.bool_),
-        histogram=np.zeros(n_bins, dtype=np.int64),
-        visits=np.zeros(n_bins, dtype=np.int64),
-        energy_sum=np.zeros(n_bins),
-        energy_square_sum=np.zeros(n_bins),
-        control=control,
-    )
-    return Weights(width, arrays)
-
-
 def boltzmann_weights(beta: float) -> Weights:
     """Make the weight exp(-beta E), beta in 1/Ry (negative to climb)."""
-    return _make_weights(1, np.inf, _make_control(0.0, 0.0, beta, 0.0))
+    return Weights(np.inf, np.zeros(1, dtype=kernels.BIN), _make_control(0.0, 0.0, beta, 0.0))
 
 
 def flat_weights(grid: EnergyGrid, walkers: Walkers, ln_f: float) -> Weights:
     """Make the weight of a flat-histogram run, ln g = 0, and sort the walkers into its bins."""
-    weights = _make_weights(grid.n_bins, grid.width, _make_control(grid.start, 1.0 / grid.width, 0.0, ln_f))
-    walkers.arrays.bins[:] = grid.index(walkers.arrays.energies)
-    return weights
+    walkers.records["bin"] = grid.index(walkers.records["energy"])
+    control = _make_control(grid.start, 1.0 / grid.width, 0.0, ln_f)
+    return Weights(grid.width, np.zeros(grid.n_bins, dtype=kernels.BIN), control)
 
 
 @dataclass
@@ -221,22 +209,23 @@ class Engine:
 
 
 def _fused_rounds(compiled: CompiledEnergy, walkers: Walkers, weights: Weights, n_rounds: int) -> None:
-    arrays = walkers.arrays
     cache = np.zeros((walkers.n_walkers, compiled.cache_size))
     fresh = np.empty(walkers.n_walkers)
-    kernels.prepare_all(compiled.parameters, compiled.prepare, arrays.occupations, cache, fresh)
-    if not np.array_equal(fresh, arrays.energies):
-        worst = float(np.abs(fresh - arrays.energies).max())
+    kernels.prepare_all(compiled.parameters, compiled.prepare, walkers.occupations, cache, fresh)
+    if not np.array_equal(fresh, walkers.records["energy"]):
+        worst = float(np.abs(fresh - walkers.records["energy"]).max())
         raise OracleError(f"compiled energies drifted by {worst:.3g} Ry from energies(); they must agree to the bit")
     energy = (compiled.parameters, compiled.trial, compiled.commit)
-    kernels.fused_rounds(energy, arrays, cache, weights.arrays, walkers.composition, n_rounds)
+    kernels.fused_rounds(
+        energy, walkers.population, cache, weights.bins, weights.control, walkers.composition, n_rounds
+    )
 
 
 def _batched_rounds(oracle: EnergyOracle, walkers: Walkers, weights: Weights, n_rounds: int) -> None:
-    arrays = walkers.arrays
+    population = walkers.population
     picks = np.empty((walkers.n_walkers, 2), dtype=np.int32)
-    proposed = np.empty_like(arrays.occupations)
+    proposed = np.empty_like(walkers.occupations)
     for _ in range(n_rounds):
-        kernels.propose_swaps(arrays, walkers.composition, picks, proposed)
+        kernels.propose_swaps(population, walkers.composition, picks, proposed)
         energies = checked_energies(oracle, proposed)
-        kernels.decide_swaps(arrays, weights.arrays, picks, proposed, energies)
+        kernels.decide_swaps(population, weights.bins, weights.control, picks, proposed, energies)

@@ -65,7 +65,7 @@ def make_run(
 ) -> WangLandauRun:
     """Prepare a run on random starting configurations."""
     walkers = make_walkers(engine.oracle, composition, n_walkers, seed, window)
-    low, high = walkers.arrays.energies.min(), walkers.arrays.energies.max()
+    low, high = walkers.records["energy"].min(), walkers.records["energy"].max()
     wide, below = _wider(grid, low, high)
     weights = flat_weights(wide, walkers, first_ln_f(grid.n_bins, n_walkers))
     return WangLandauRun(wide, -below, window, walkers, weights, OneOverT.for_walkers(n_walkers, wanted_flatness))
@@ -101,23 +101,18 @@ def _extend_range(run: WangLandauRun) -> None:
         return
     run.extended_at.append(run.trials)
     run.weights = _grown(run.weights, grid, below)
-    run.walkers.arrays.bins[:] += below
+    run.walkers.records["bin"] += below
     run.grid, run.first_bin = grid, run.first_bin - below
 
 
 def _grown(weights: Weights, grid: EnergyGrid, below: int) -> Weights:
     """Copy weights to a wider grid; bins that are new are unvisited."""
-    arrays = weights.arrays
-    inside = slice(below, below + len(arrays.ln_g))
-    wide = {}
-    for name in ("ln_g", "seen", "histogram", "visits", "energy_sum", "energy_square_sum"):
-        wide[name] = np.zeros(grid.n_bins, dtype=getattr(arrays, name).dtype)
-        wide[name][inside] = getattr(arrays, name)
-    control = arrays.control
-    control["start"] = grid.start
-    control["lowest_seen"] += below
-    control["highest_seen"] += below
-    return Weights(weights.width, kernels.WeightArrays(control=control, **wide))
+    bins = np.zeros(grid.n_bins, dtype=kernels.BIN)
+    bins[below : below + len(weights.bins)] = weights.bins
+    weights.control["start"] = grid.start
+    weights.control["lowest_seen"] += below
+    weights.control["highest_seen"] += below
+    return Weights(weights.width, bins, weights.control)
 
 
 def combine_runs(
@@ -145,11 +140,11 @@ def combine_runs(
     visits = np.zeros((len(runs), grid.n_bins), dtype=np.int64)
     sums = np.zeros((2, grid.n_bins))
     for row, run in enumerate(runs):
-        arrays = run.weights.arrays
+        bins = run.weights.bins
         inside = slice(run.first_bin - first, run.first_bin - first + run.grid.n_bins)
-        ln_g[row, inside] = np.where(arrays.seen, arrays.ln_g, -np.inf)
-        visits[row, inside] = arrays.visits
-        sums[:, inside] += arrays.energy_sum, arrays.energy_square_sum
+        ln_g[row, inside] = np.where(bins["seen"] == 1, bins["ln_g"], -np.inf)
+        visits[row, inside] = bins["visits"]
+        sums[:, inside] += bins["energy_sum"], bins["energy_square_sum"]
     mean, square = sums / np.maximum(visits.sum(axis=0), 1)
     return (
         DensityOfStates(
