@@ -161,11 +161,12 @@ def _overview(program: str, description: str, commands: Mapping[str, Command]) -
 
 
 def _run(program: str, name: str, commands: Mapping[str, Command], words: list[str]) -> Report:
-    from wanglandau.command_options import call, make_parser, parse, suggest
+    from wanglandau.command_options import call
+    from wanglandau.command_parser import parse, suggest
 
     if name not in commands:
         raise InputError(f"command {name!r} is not known; {suggest(name, list(commands))}")
-    values = parse(make_parser(f"{program} {name}", commands[name]), words)
+    values = parse(f"{program} {name}", commands[name], words)
     with optional_packages():
         report = call(commands[name], values)
     assert isinstance(report, Report), f"command {name} returned {type(report).__name__}, not a Report"

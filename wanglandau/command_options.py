@@ -8,25 +8,16 @@ a dataclass stands for its fields, each an option of its own. Help texts come fr
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
-import re
-import tomllib
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, Union
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Union
 
 import docstring_parser
-from jsonargparse import ActionYesNo, ArgumentParser
-
-from wanglandau.errors import InputError
 
 REQUIRED = inspect.Parameter.empty
 """The default of an option that has none."""
-
-_METAVARS = {int: "N", float: "X", Path: "FILE"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,53 +59,6 @@ def find_options(function: Callable[..., object]) -> list[Option]:
     return options
 
 
-def make_parser(program: str, function: Callable[..., object]) -> ArgumentParser:
-    """Build the parser of one command; it raises errors instead of exiting."""
-    parser = ArgumentParser(
-        prog=program,
-        description=describe(function),
-        exit_on_error=False,
-        allow_abbrev=False,
-        parser_mode="toml",
-        print_config=None,
-    )
-    parser._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")  # argparse misses -1e-3
-    for option in find_options(function):
-        _add(parser, option)
-    parser.add_argument("--config", action="config", metavar="FILE", help="TOML file of options.")
-    parser.add_argument("--json", action="store_true", help="Print one JSON object on standard output.")
-    return parser
-
-
-def parse(parser: ArgumentParser, words: Sequence[str]) -> dict[str, Any]:
-    """Parse the words of a command line and the configuration files they name; flags override files.
-
-    Returns
-    -------
-    dict
-        From option name to value.
-
-    Raises
-    ------
-    InputError
-        If a configuration file cannot be read or has a key that is no option.
-    argparse.ArgumentError
-        If anything else is wrong.
-    """
-    files, rest = _split_config_files(words)
-    options = {action.dest for action in parser._actions} - {"help", "config", "json"}
-    for file in files:
-        _check_config_file(file, options)
-    settings = [word for file in files for word in ("--config", file)]
-    return dict(parser.parse_args(settings + rest).as_dict())
-
-
-def suggest(word: str, choices: Sequence[str]) -> str:
-    """Say which choice somebody may have meant."""
-    close = difflib.get_close_matches(word, choices, 1)
-    return f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(choices)}"
-
-
 def call(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
     """Call a command function with parsed values.
 
@@ -139,35 +83,6 @@ def describe(function: Callable[..., object]) -> str:
     """Return the prose of a docstring, without its numpydoc sections."""
     parsed = docstring_parser.parse(inspect.getdoc(function) or "", docstring_parser.DocstringStyle.NUMPYDOC)
     return _plain("\n\n".join(filter(None, [parsed.short_description, parsed.long_description])))
-
-
-def _split_config_files(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Take the configuration files out of the words, so that flags override them wherever they stand."""
-    files: list[str] = []
-    rest: list[str] = []
-    queue = iter(words)
-    for word in queue:
-        if word == "--config":
-            file = next(queue, None)
-            if file is None:
-                raise InputError("--config needs the path of a TOML file after it")
-            files.append(file)
-        elif word.startswith("--config="):
-            files.append(word.removeprefix("--config="))
-        else:
-            rest.append(word)
-    return files, rest
-
-
-def _check_config_file(file: str, options: Iterable[str]) -> None:
-    try:
-        settings = tomllib.loads(Path(file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"cannot read configuration file {file}: {reason}") from error
-    for key in settings:
-        if key not in options:
-            raise InputError(f"{file}: unknown key {key!r}; {suggest(key, sorted(options))}")
 
 
 def _parameters(function: Callable[..., object]) -> Iterator[Option]:
@@ -206,42 +121,21 @@ def _collect(parameter: Option, values: Mapping[str, Any]) -> Any:
 
 
 def _as_annotated(option: Option, value: Any) -> Any:
-    sequence = _sequence_of(_without_none(option.kind))
+    sequence = sequence_of(without_none(option.kind))
     if sequence is None or value is None:
         return value
-    return list(value) if typing.get_origin(_without_none(option.kind)) is list else tuple(value)
+    return list(value) if typing.get_origin(without_none(option.kind)) is list else tuple(value)
 
 
-def _add(parser: ArgumentParser, option: Option) -> None:
-    kind = _without_none(option.kind)
-    flag = option.name if option.positional else "--" + option.name.replace("_", "-")
-    settings: dict[str, Any] = {"help": option.help or None}
-    if option.default is not REQUIRED:
-        settings["default"] = option.default
-        settings |= {"nargs": "?"} if option.positional else {}
-    elif not option.positional:
-        settings["required"] = True
-    if kind is bool:
-        parser.add_argument(flag, action=ActionYesNo(yes_prefix="", no_prefix="no-"), **settings)
-        return
-    sequence = _sequence_of(kind)
-    if sequence is not None:
-        kind, settings["nargs"] = sequence
-        if isinstance(settings.get("default"), tuple):
-            settings["default"] = list(settings["default"])
-    if not option.positional and typing.get_origin(kind) is not Literal:
-        settings["metavar"] = _METAVARS.get(kind, option.name.upper())
-    parser.add_argument(flag, type=kind, **settings)
-
-
-def _without_none(kind: Any) -> Any:
+def without_none(kind: Any) -> Any:
+    """Return the type without ``None`` as an alternative."""
     if typing.get_origin(kind) not in (Union, types.UnionType):
         return kind
     rest = tuple(part for part in typing.get_args(kind) if part is not type(None))
     return rest[0] if len(rest) == 1 else Union[rest]  # noqa: UP007 (built at run time)
 
 
-def _sequence_of(kind: Any) -> tuple[Any, int | str] | None:
+def sequence_of(kind: Any) -> tuple[Any, int | str] | None:
     """Return the type of the items and argparse's ``nargs`` of a list or tuple type, None for other types."""
     if typing.get_origin(kind) not in (list, tuple, Sequence):
         return None
