@@ -1,0 +1,85 @@
+"""HDF5 files that are complete or not there, and readers that take nothing on trust.
+
+Arrays are read with the dtype and shape they must have; settings and the like stand in the file as JSON texts.
+Whatever is wrong with a file becomes one line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from wanglandau.errors import InputError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[h5py.File]:
+    """Open a temporary file beside ``path`` and rename it when all is written and on disk."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        with h5py.File(temporary, "x") as file:
+            yield file
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"cannot write {path}: {reason}; name a file in a folder that exists and is writable"
+        ) from error
+    finally:
+        with suppress(OSError):  # already renamed, or its folder is none
+            temporary.unlink()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[h5py.File]:
+    """Open a file; any error of opening or of the ``with`` block becomes an InputError of one line."""
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; make one with 'wanglandau dos' or 'wanglandau exact'")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except InputError as error:
+        raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from error
+    except KeyError as error:
+        raise InputError(f"{path} lacks a part ({' '.join(str(error).split())}); make it anew") from error
+    except (OSError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise InputError(f"{path} is damaged or no HDF5 file ({' '.join(str(error).split())}); make it anew") from error
+
+
+def write_array(group: h5py.Group, name: str, values: np.ndarray) -> None:
+    """Store an array, compressed unless it is tiny; the same array gives the same bytes."""
+    group.create_dataset(name, data=values, compression="gzip" if values.size > 64 else None, track_times=False)
+
+
+def read_array(group: h5py.Group, name: str, kind: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Read an array; raise ValueError unless it has this dtype and shape and no nan."""
+    values = np.asarray(group[name][()])
+    if values.dtype != np.dtype(kind) or values.shape != shape:
+        raise ValueError(f"{group.name}/{name} is {values.dtype}{values.shape}, expected {np.dtype(kind)}{shape}")
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise ValueError(f"{group.name}/{name} holds values that are no numbers")
+    return values
+
+
+def write_json(group: h5py.Group, name: str, value: object) -> None:
+    """Store a value as JSON text; NumPy arrays become lists."""
+    text = json.dumps(value, default=lambda item: item.tolist() if hasattr(item, "tolist") else str(item))
+    group.create_dataset(name, data=text, dtype=h5py.string_dtype(), track_times=False)
+
+
+def read_json(group: h5py.Group, name: str, kind: type) -> Any:
+    """Read a JSON text; raise ValueError unless it holds a ``dict`` or ``list`` as asked for."""
+    value = json.loads(group[name].asstr()[()])
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is not a JSON {kind.__name__}")
+    return value
