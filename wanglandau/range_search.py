@@ -96,10 +96,21 @@ def make_grid(found: EnergyRange, bins: int, bin_width: float | None, window: Wi
     window : Window
         Energies outside are left out.
     """
+    if bin_width is None and found.level_spacing is not None:
+        return _grid_of_levels(found.low, found.level_spacing, found.high, window)
     low, high = max(found.low, window.low), min(found.high, window.high)
-    if bin_width is None:
-        bin_width = found.level_spacing or max((high - low) / (bins - 1), LEVEL_TOLERANCE)
-    return EnergyGrid.covering(low, high, bin_width)
+    width = bin_width or max((high - low) / (bins - 1), LEVEL_TOLERANCE)
+    # a free end lies in the middle of its bin, an end that was asked for is an edge
+    start = low - width / 2 if low == found.low else low
+    end = high + width / 2 if high == found.high else high
+    n_bins = max(1, round((end - start) / width))
+    return EnergyGrid(start, (end - start) / n_bins, n_bins)
+
+
+def _grid_of_levels(lowest: float, spacing: float, highest: float, window: Window) -> EnergyGrid:
+    first = np.ceil(max(window.low - lowest, 0.0) / spacing - LEVEL_TOLERANCE)
+    last = np.floor((min(window.high, highest) - lowest) / spacing + LEVEL_TOLERANCE)
+    return EnergyGrid.covering(lowest + first * spacing, lowest + last * spacing, spacing)
 
 
 def _anneal(engine: Engine, walkers: Walkers, n_rounds: int, sign: float) -> Walkers:

@@ -17,6 +17,9 @@ from wanglandau.errors import InputError
 from wanglandau.schedule import OneOverT, first_ln_f, trials_between_checks
 from wanglandau.walkers import Engine, Walkers, Weights, Window, flat_weights, make_walkers
 
+EDGE_TOLERANCE = 1e-6
+"""Part of a bin by which an energy may miss the grid without making it grow."""
+
 
 @dataclass
 class WangLandauRun:
@@ -91,12 +94,14 @@ def _wider(grid: EnergyGrid, low: float, high: float) -> tuple[EnergyGrid, int]:
 
 def _extend_range(run: WangLandauRun) -> None:
     control = run.weights.control[0]
-    refused = np.clip([control["lowest_refused"], control["highest_refused"]], run.window.low, run.window.high)
+    lowest = max(control["lowest_refused"], run.window.low)
+    highest = min(control["highest_refused"], run.window.high)
     control["lowest_refused"], control["highest_refused"] = np.inf, -np.inf
-    if not control["out_of_range"]:
-        return
     control["out_of_range"] = 0
-    grid, below = _wider(run.grid, refused[0], refused[1])
+    edges, slack, inside = run.grid.edges, EDGE_TOLERANCE * run.grid.width, run.grid.centres[0]
+    low = lowest if lowest < edges[0] - slack else inside
+    high = highest if highest > edges[-1] + slack else inside
+    grid, below = _wider(run.grid, low, high)
     if grid == run.grid:
         return
     run.extended_at.append(run.trials)
