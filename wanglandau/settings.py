@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from wanglandau.errors import InputError
 
-
 _LIMITS: dict[str, tuple[float, float]] = {
     "runs": (1, 10_000),
     "walkers": (1, 1_000_000),
