@@ -133,3 +133,15 @@ class CompiledOracle(EnergyOracle, Protocol):
     def compiled(self) -> CompiledEnergy:
         """Return tables and compiled functions; its energies equal those of ``energies`` bit for bit."""
         ...
+
+
+@runtime_checkable
+class ModelOracle(EnergyOracle, Protocol):
+    """An oracle whose model can also be called the plain way, one configuration at a time."""
+
+    def model_call(self) -> Callable[[np.ndarray], float]:
+        """Return a function from ``int8[n_sites]`` to the mixing energy, Ry, as a plain script would call it.
+
+        For benchmarks and cross-checks; slower than ``energies`` and not the same to the last bit.
+        """
+        ...

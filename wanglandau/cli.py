@@ -1,0 +1,30 @@
+"""The console program ``wanglandau``."""
+
+from __future__ import annotations
+
+import sys
+
+from wanglandau.command_line import Command, run_program
+from wanglandau.commands.benchmark import benchmark
+from wanglandau.commands.dos import dos
+from wanglandau.commands.exact import exact
+from wanglandau.commands.results import compare, inspect, thermo
+
+DESCRIPTION = "Densities of states and thermodynamics of binary alloys by Wang-Landau sampling and exact enumeration."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the console command; return its exit code."""
+    commands: dict[str, Command] = {
+        "dos": dos,
+        "exact": exact,
+        "thermo": thermo,
+        "compare": compare,
+        "inspect": inspect,
+        "benchmark": benchmark,
+    }
+    return run_program("wanglandau", DESCRIPTION, commands, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""What commands do before their work: load the system and the oracle, check where results go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wanglandau.errors import InputError
+from wanglandau.oracle import EnergyOracle
+from wanglandau.oracle_registry import load_oracle
+from wanglandau.systems import System, load_system
+
+
+def prepare(
+    name: str, specification: str, composition: int | None, repeat: tuple[int, int, int] | None
+) -> tuple[System, EnergyOracle, int]:
+    """Load the system and its oracle, and settle the composition.
+
+    Parameters
+    ----------
+    name, specification : str
+        As given for SYSTEM and ``--oracle``.
+    composition : int or None
+        None: the system's own.
+    repeat : tuple of three int, or None
+
+    Raises
+    ------
+    InputError
+        If any of them does not exist or does not fit the others.
+    """
+    system = load_system(name, repeat)
+    n_second = system.composition if composition is None else composition
+    if not 0 <= n_second <= system.lattice.n_sites:
+        raise InputError(f"composition {n_second} is out of range; choose 0 to {system.lattice.n_sites} for this cell")
+    return system, load_oracle(specification, system), n_second
+
+
+def check_writable(*paths: Path | None) -> None:
+    """Refuse before hours of work what could not be written after them."""
+    for path in paths:
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InputError(f"folder {path.parent} does not exist; create it or choose another place for {path.name}")
