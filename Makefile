@@ -33,10 +33,12 @@ lint: $(VENV)/.installed-test ## style, types and import rules
 bench: $(VENV)/.installed-test ## trials per second of the sampling loops
 	$(BIN)/wanglandau benchmark
 
+# Local version suffixes and accelerator libraries belong to one build of torch, and any build must do.
 lock: ## write constraints.txt anew from the newest versions that setup.cfg allows
 	$(PYTHON) -m venv --clear .venv-lock
 	.venv-lock/bin/python -m pip install --disable-pip-version-check --quiet '.[test]'
-	.venv-lock/bin/python -m pip freeze --exclude alloy-wanglandau | sed 's/+[A-Za-z0-9.]*$$//' > constraints.txt.new
+	.venv-lock/bin/python -m pip freeze --exclude alloy-wanglandau > constraints.txt.new
+	sed -i -e 's/+[A-Za-z0-9.]*$$//' -e '/^nvidia-/d' -e '/^cuda-/d' -e '/^triton==/d' constraints.txt.new
 	mv constraints.txt.new constraints.txt
 	rm -rf .venv-lock build
 
