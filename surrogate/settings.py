@@ -44,7 +44,7 @@ class TrainingSettings:
     batch_fraction : float
         Share of the training configurations in one batch.
     epochs : int
-        Passes over the training configurations, at most.
+        Passes over the training configurations, at most; 0 keeps what the network starts from.
     weight_decay : float
         Decoupled weight decay of Adam.
     validation_fraction : float
@@ -72,7 +72,7 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         _check("learning_rate", self.learning_rate, 0.0, 10.0, open_below=True)
         _check("batch_fraction", self.batch_fraction, 0.0, 1.0, open_below=True)
-        _check("epochs", self.epochs, 1, 10_000_000)
+        _check("epochs", self.epochs, 0, 10_000_000)
         _check("weight_decay", self.weight_decay, 0.0, 1e3)
         _check("validation_fraction", self.validation_fraction, 0.0, 0.9)
         _check("patience", self.patience, 1, 10_000_000)

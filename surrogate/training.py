@@ -164,7 +164,7 @@ def _loop(
     if kept is not None:
         network.load_state_dict(kept)
     network.train(False)
-    if not math.isfinite(history.training_loss[-1]):
+    if history.training_loss and not math.isfinite(history.training_loss[-1]):
         raise InputError(f"training diverged (loss {history.training_loss[-1]}); lower learning_rate")
     return history
 

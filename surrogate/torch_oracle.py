@@ -1,0 +1,81 @@
+"""A trained surrogate evaluated by torch in float64, on an accelerator or on the processor."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from surrogate.architectures import find_architecture, make_network, network_settings
+from surrogate.artefact import Artefact
+from surrogate.oracle import check_rows, finite, surrogate_identity
+from wanglandau.errors import InputError, OracleError
+from wanglandau.lattice import Lattice
+from wanglandau.oracle import ENERGY_QUANTUM
+
+BLOCK = 2048
+"""Configurations are always evaluated in blocks of this length, the last one filled up.
+
+Matrix products may be summed in another order for another batch size. With the size fixed and the result
+rounded, the energy of a configuration does not depend on the batch it came in.
+"""
+
+
+class TorchOracle:
+    """Mixing energies of a trained network, evaluated by torch.
+
+    Parameters
+    ----------
+    artefact : Artefact
+    lattice : Lattice
+    device : str
+        A device that torch knows, such as ``cuda`` or ``cpu``.
+
+    Raises
+    ------
+    InputError
+        If the artefact does not fit the lattice or there is no such device.
+    """
+
+    def __init__(self, artefact: Artefact, lattice: Lattice, device: str) -> None:
+        architecture = find_architecture(artefact.card.architecture)
+        artefact.card.check_fits(lattice, any_cell=architecture.any_cell)
+        self._network = make_network(
+            artefact.card.architecture, lattice, tuple(artefact.card.tasks), network_settings(artefact)
+        )
+        weights = {name: torch.from_numpy(np.array(values)) for name, values in artefact.arrays.items()}
+        try:
+            self._network.load_state_dict(weights)
+            self._network.double().eval().requires_grad_(False).to(torch.device(device))
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"cannot set the surrogate up on device {device!r}: {reason}") from error
+        self._device = torch.device(device)
+        self.lattice = lattice
+        self.reference_energies = np.array(artefact.card.reference_energies, dtype=np.float64)
+        self.invariant = architecture.invariant
+        self.identity = surrogate_identity(artefact, lattice, f"torch {self._device.type}")
+
+    def energies(self, occupations: np.ndarray) -> np.ndarray:
+        """Give the mixing energy of each row of ``int8[n, n_sites]``, ``float64[n]``, Ry per cell.
+
+        Raises
+        ------
+        OracleError
+            If the device fails or an energy is not finite.
+        """
+        rows = check_rows(occupations, self.lattice)
+        try:
+            blocks = [self._block(rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK)]
+        except RuntimeError as error:
+            raise OracleError(f"torch failed on {self._device}: {str(error).splitlines()[0]}") from error
+        energies = np.concatenate(blocks) if blocks else np.empty(0)
+        return finite(np.rint(energies / ENERGY_QUANTUM) * ENERGY_QUANTUM)
+
+    def _block(self, rows: np.ndarray) -> np.ndarray:
+        filled = np.zeros((BLOCK, self.lattice.n_sites), dtype=np.int8)
+        filled[: len(rows)] = rows
+        inputs = self._network.inputs(filled)
+        parts = inputs if isinstance(inputs, tuple) else (inputs,)
+        with torch.no_grad():
+            energies = self._network(*(part.to(self._device) for part in parts))["energy"]
+        return energies.cpu().numpy()[: len(rows)]
