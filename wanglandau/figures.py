@@ -1,0 +1,229 @@
+"""Figures of a density of states and its thermodynamics; the only place that needs matplotlib (extra ``figures``).
+
+The sampled curve is blue with a band of one standard error, the exact one black; both survive print in grey and the
+common kinds of colour blindness. File types are those of matplotlib: .png, .pdf, .svg.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wanglandau.comparison import levels_of, on_common_grid
+from wanglandau.density_of_states import DensityOfStates
+from wanglandau.errors import InputError
+from wanglandau.extras import optional_packages
+from wanglandau.run_file import ExactRecord, RunRecord
+from wanglandau.thermodynamics import (
+    MEV_PER_RY,
+    Levels,
+    Peak,
+    Thermodynamics,
+    default_temperatures,
+    heat_capacity_peak,
+    thermodynamics,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SAMPLED = "#0072B2"
+EXACT = "black"
+MARK = "#D55E00"
+_STYLE: Any = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.3,
+    "savefig.dpi": 200,
+    "figure.constrained_layout.w_pad": 0.08,
+}
+ENERGY_LABEL = "mixing energy (meV/atom)"
+TEMPERATURE_LABEL = "temperature (K)"
+CAPACITY_LABEL = r"heat capacity ($k_\mathrm{B}$/atom)"
+_THERMODYNAMICS_LABELS = {
+    "internal_energy_mev_per_atom": "internal energy (meV/atom)",
+    "heat_capacity_kb_per_atom": CAPACITY_LABEL,
+    "free_energy_mev_per_atom": "free energy (meV/atom)",
+    "entropy_kb_per_atom": r"entropy ($k_\mathrm{B}$/atom)",
+}
+
+
+def density_figure(
+    path: str | os.PathLike[str],
+    record: RunRecord,
+    exact: ExactRecord | None = None,
+    *,
+    temperatures: np.ndarray | None = None,
+    note: str = "",
+) -> None:
+    """Draw ln g, its error and the heat capacity side by side.
+
+    Parameters
+    ----------
+    path : path
+    record : RunRecord
+    exact : ExactRecord, optional
+        Exact levels of the same system and composition. Without them the middle panel shows each run against the mean.
+    temperatures : float64[n], optional, K
+        Of the heat capacity; by default about the natural temperature of the system.
+    note : str
+        Printed below the panels.
+
+    Raises
+    ------
+    InputError
+        If matplotlib is not installed or cannot write such a file.
+    """
+    density, reference = (record.density, None) if exact is None else on_common_grid(record.density, exact)
+    levels = None if exact is None else levels_of(exact, record.density.composition)
+    grid = default_temperatures(levels or density) if temperatures is None else temperatures
+    with optional_packages():
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(10.5, 3.5 if not note else 3.75), layout="constrained")
+        left, middle, right = figure.subplots(1, 3)
+        _draw_ln_g(left, density, reference)
+        _draw_error(middle, density, reference)
+        _draw_capacity(right, density, levels, grid)
+        figure.suptitle(_title(record), x=0.008, ha="left", fontsize=10)
+        _finish(figure, path, note)
+
+
+def thermodynamics_figure(
+    path: str | os.PathLike[str], result: Thermodynamics, exact: Thermodynamics | None = None, *, note: str = ""
+) -> None:
+    """Draw U, C, F and S against temperature, with a band of one standard error.
+
+    Parameters
+    ----------
+    path : path
+    result : Thermodynamics
+    exact : Thermodynamics, optional
+        Exact curves.
+    note : str
+        Printed below the panels.
+
+    Raises
+    ------
+    InputError
+        If matplotlib is not installed or cannot write such a file.
+    """
+    with optional_packages():
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    curves, truth = result.per_atom(), None if exact is None else exact.per_atom()
+    errors = None if result.standard_error is None else result.standard_error.per_atom()
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.5, 5.5), layout="constrained")
+        panels = figure.subplots(2, 2, sharex=True)
+        for panel, (name, label) in zip(panels.flat, _THERMODYNAMICS_LABELS.items(), strict=True):
+            _draw_band(panel, result.temperatures, curves[name], None if errors is None else errors[name])
+            if exact is not None and truth is not None:
+                panel.plot(exact.temperatures, truth[name], color=EXACT, lw=0.9, ls=(0, (4, 2)), label="exact")
+            panel.set_ylabel(label)
+        for panel in panels[1]:
+            panel.set_xlabel(TEMPERATURE_LABEL)
+        panels[0, 0].legend()
+        _finish(figure, path, note)
+
+
+def _draw_ln_g(panel: Axes, density: DensityOfStates, reference: DensityOfStates | None) -> None:
+    energy, seen = _energy(density), density.visited
+    if reference is not None:
+        known = reference.visited
+        panel.plot(_energy(reference)[known], reference.ln_g[known], color=EXACT, lw=0.9, label="exact", zorder=1)
+    panel.plot(energy[seen], density.ln_g[seen], **_dots(int(seen.sum())), label="sampled", zorder=2)
+    panel.set(xlabel=ENERGY_LABEL, ylabel="ln g", title=f"density of states, {int(seen.sum())} bins")
+    panel.legend()
+
+
+def _draw_error(panel: Axes, density: DensityOfStates, reference: DensityOfStates | None) -> None:
+    """Draw sampled minus exact, or without exact levels every run minus the mean."""
+    energy, error = _energy(density), np.nan_to_num(density.standard_error)
+    seen = density.visited if reference is None else density.visited & reference.visited
+    panel.axhline(0, color=EXACT, lw=0.7)
+    panel.fill_between(
+        energy[seen], -error[seen], error[seen], color=SAMPLED, alpha=0.25, lw=0, zorder=3, label="± 1 standard error"
+    )
+    if reference is None:
+        for run in density.run_ln_g:
+            shown = seen & np.isfinite(run)
+            panel.plot(energy[shown], run[shown] - density.ln_g[shown], color="0.6", lw=0.4)
+        panel.set(title=f"{density.n_runs} independent runs", ylabel="ln g of a run − mean")
+    else:
+        difference = density.ln_g[seen] - reference.ln_g[seen]
+        panel.plot(energy[seen], difference, **_dots(int(seen.sum())))
+        panel.set(title=f"error of ln g: rms {np.sqrt(np.mean(difference**2)):.4f}", ylabel="ln g − exact ln g")
+    panel.set_xlabel(ENERGY_LABEL)
+    reach = max(abs(limit) for limit in panel.get_ylim())
+    panel.set_ylim(-reach, 1.3 * reach)  # room for the legend
+    panel.legend(loc="upper left")
+
+
+def _draw_capacity(panel: Axes, density: DensityOfStates, levels: Levels | None, grid: np.ndarray) -> None:
+    sites, result = density.n_sites, thermodynamics(density, grid)
+    error = None if result.standard_error is None else result.standard_error.heat_capacity / sites
+    _draw_band(panel, grid, result.heat_capacity / sites, error)
+    if levels is not None:
+        exact = thermodynamics(levels, grid).heat_capacity / sites
+        panel.plot(grid, exact, color=EXACT, lw=0.9, ls=(0, (4, 2)), label="exact")
+    peak = heat_capacity_peak(density, grid)
+    if peak.inside:
+        _mark_peak(panel, peak, sites)
+    panel.set(xlabel=TEMPERATURE_LABEL, ylabel=CAPACITY_LABEL, title="heat capacity")
+    panel.set_ylim(bottom=0, top=1.18 * panel.get_ylim()[1])
+    panel.legend(loc="upper right")
+
+
+def _mark_peak(panel: Axes, peak: Peak, sites: int) -> None:
+    height = peak.height / sites
+    panel.plot([peak.temperature], [height], "o", ms=4, color=MARK, zorder=4)
+    text = f"{peak.temperature:.1f} K"
+    if peak.temperature_error > 0:
+        digits = max(0, 1 - int(np.floor(np.log10(peak.temperature_error))))
+        text = f"{peak.temperature:.{digits}f} ± {peak.temperature_error:.{digits}f} K"
+    panel.annotate(text, (peak.temperature, height), (4, 5), textcoords="offset points", color=MARK, fontsize=9)
+
+
+def _draw_band(panel: Axes, x: np.ndarray, values: np.ndarray, error: np.ndarray | None) -> None:
+    panel.plot(x, values, color=SAMPLED, label="sampled")
+    if error is not None:
+        panel.fill_between(x, values - error, values + error, color=SAMPLED, alpha=0.25, lw=0)
+
+
+def _dots(n_points: int) -> dict[str, Any]:
+    return {"ls": "none", "marker": "o", "ms": 3.5 if n_points < 80 else 2.0, "mew": 0, "color": SAMPLED}
+
+
+def _energy(density: DensityOfStates) -> np.ndarray:
+    return density.mean_energy * MEV_PER_RY / density.n_sites
+
+
+def _title(record: RunRecord) -> str:
+    first, second = record.system["species"]
+    n_sites, composition = record.density.n_sites, record.density.composition
+    what = f"{first}-{second}, {n_sites} atoms"
+    if composition is not None:
+        what = f"{first}$_{{{n_sites - composition}}}${second}$_{{{composition}}}$"
+    return f"{what}: Wang–Landau, {record.density.n_runs} independent runs, energies from {record.oracle['name']}"
+
+
+def _finish(figure: Figure, path: str | os.PathLike[str], note: str) -> None:
+    if note:
+        figure.supxlabel(note, x=0.008, ha="left", fontsize=7.5, color="0.3")
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"cannot write figure {path}: {error}; use .png, .pdf or .svg in a folder that exists"
+        ) from error
