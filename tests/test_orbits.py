@@ -113,6 +113,14 @@ class TestList:
         keys, sizes = list_orbits(np.arange(16)[None, :], 3)
         assert len(keys) == comb(16, 3) and (sizes == 1).all() and (np.bitwise_count(keys) == 3).all()
 
+    def test_few_atoms_in_a_cell_of_64_sites(self) -> None:
+        lattice = Lattice.cubic("fcc", CUAU, 7.3, (4, 2, 2))
+        keys, sizes = list_orbits(lattice.symmetry, 3)
+        assert sizes.sum() == comb(64, 3) and len(keys) == count_orbits(lattice.symmetry)[3]
+        rows = occupations_from_keys(keys, 64)
+        assert (rows.sum(axis=1) == 3).all()
+        np.testing.assert_array_equal(canonical_keys(lattice.symmetry, rows), keys)
+
     def test_half_filled_fcc(self, cuau: System, tmp_path: Path) -> None:
         orbits = enumerate_orbits(cuau.lattice, 16, tmp_path)
         assert len(orbits) == 404_582 and int(orbits.sizes.sum(dtype=np.uint64)) == comb(32, 16)

@@ -106,7 +106,8 @@ def exact_levels(
         Number of second-species atoms, None for all compositions.
     orbit_average : bool
         For an oracle that is not invariant under the symmetry of the lattice: take the mean over all images for the
-        energy of an orbit. Costs as many evaluations per orbit as the group has operations.
+        energy of an orbit, which gives the exact levels of the symmetrised oracle. Costs as many evaluations per orbit
+        as the group has operations.
     cache_folder : Path, optional
         Where lists of orbits are kept, see :func:`wanglandau.orbits.enumerate_orbits`.
     progress : bool
