@@ -10,7 +10,7 @@ from known_levels import description, exact_levels, noisy_record
 from wanglandau import figures
 from wanglandau.errors import InputError
 from wanglandau.figures import density_figure, thermodynamics_figure
-from wanglandau.inspection import describe, describe_exact, summarise
+from wanglandau.inspection import describe, describe_exact
 from wanglandau.run_file import ExactRecord
 from wanglandau.thermodynamics import thermodynamics
 
@@ -76,24 +76,25 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, 
 
 def test_description_fits_a_screen_and_says_all() -> None:
     record = noisy_record()
-    text = describe(record)
+    text = describe(record).text
     assert len(text.splitlines()) <= 24
     for part in ("cuau", "16 Cu + 16 Au", "pair:nn.toml", "8e+07", "median 50", "28 of", " K,", "k_B/atom", "Trust"):
         assert part in text
     distrusted = replace(record, verdict={"trusted": False, "reasons": ["r1", "r2"], "summary": "Do not trust"})
-    assert describe(distrusted).splitlines()[-2:] == [f"{'':13}- r1", f"{'':13}- r2"]
+    assert describe(distrusted).text.splitlines()[-2:] == [f"{'':13}- r1", f"{'':13}- r2"]
 
 
 def test_description_with_little_known() -> None:
     record = noisy_record()
     density = replace(record.density, run_ln_g=record.density.run_ln_g[:1])
-    text = describe(replace(record, density=density, diagnostics={}, settings={}))
+    text = describe(replace(record, density=density, diagnostics={}, settings={})).text
     assert "one run only" in text
-    assert "28 levels of 601080390 configurations" in describe_exact(EXACT)
+    assert "28 levels of 601080390 configurations" in describe_exact(EXACT).text
 
 
 def test_summary_for_programs() -> None:
-    values = summarise(noisy_record())
+    values = describe(noisy_record()).values
     assert values["bins_visited"] == 28 and values["verdict"]["trusted"] is True
     assert values["heat_capacity_peak"]["temperature_k"] == pytest.approx(496, rel=0.02)
     assert "histogram" not in values["diagnostics"]
+    assert describe_exact(EXACT).values["configurations"] == 601080390

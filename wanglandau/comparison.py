@@ -247,7 +247,7 @@ def _check_same(run: RunRecord, reference: ExactRecord | RunRecord, allow_other_
     if not same_oracle and not allow_other_oracle:
         raise InputError(
             f"the oracles differ: {_oracle(run)} and {_oracle(reference)}; compare results of one oracle, or allow it "
-            "with --allow-other-oracle"
+            "with --other-oracle"
         )
     return same_oracle
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,18 +12,23 @@ from wanglandau.run_file import ExactRecord, RunRecord
 from wanglandau.thermodynamics import MEV_PER_RY, Peak, Source, default_temperatures, heat_capacity_peak
 
 
-def describe(record: RunRecord) -> str:
-    """Describe a run for people.
+class Description(NamedTuple):
+    """What there is to say of a result file.
 
-    Parameters
+    Attributes
     ----------
-    record : RunRecord
-
-    Returns
-    -------
-    str
-        Lines of ``label  value``; the verdict comes last.
+    text : str
+        For people: lines of ``label  value``.
+    values : dict
+        For programs: plain values and lists.
     """
+
+    text: str
+    values: dict[str, Any]
+
+
+def describe(record: RunRecord) -> Description:
+    """Describe a run; the verdict comes last."""
     density, verdict = record.density, record.verdict
     lines = [
         ("run", f"Wang-Landau, {density.n_runs} independent runs, {record.created}, {_duration(record.duration_s)}"),
@@ -35,11 +40,11 @@ def describe(record: RunRecord) -> str:
         ("verdict", str(verdict["summary"])),
         *(("", f"- {reason}") for reason in verdict["reasons"]),
     ]
-    return _table(lines)
+    return Description(_table(lines), _run_values(record))
 
 
-def describe_exact(record: ExactRecord) -> str:
-    """Describe exact levels for people; lines as of :func:`describe`."""
+def describe_exact(record: ExactRecord) -> Description:
+    """Describe exact levels."""
     levels = record.levels
     energy = levels.energies * MEV_PER_RY / levels.n_sites
     states = sum(levels.degeneracies.tolist())
@@ -48,24 +53,23 @@ def describe_exact(record: ExactRecord) -> str:
         *_origin(record, levels.composition),
         ("energies", f"{energy.min():.3f} to {energy.max():.3f} meV/atom"),
     ]
-    return _table(lines)
+    values = _origin_values(record) | {
+        "composition": levels.composition,
+        "levels": len(levels.energies),
+        "configurations": states,
+        "lowest_energy_mev_per_atom": float(energy.min()),
+        "highest_energy_mev_per_atom": float(energy.max()),
+    }
+    return Description(_table(lines), values)
 
 
-def summarise(record: RunRecord) -> dict[str, Any]:
-    """Return the figures of :func:`describe` for programs, ready for JSON after conversion of arrays."""
+def _run_values(record: RunRecord) -> dict[str, Any]:
     density = record.density
     peak = _find_peak(density)
     errors = density.standard_error[np.isfinite(density.standard_error)]
-    return {
-        "system": record.system["name"],
-        "species": record.system["species"],
-        "n_sites": density.n_sites,
+    return _origin_values(record) | {
         "composition": density.composition,
-        "oracle": record.oracle,
         "settings": record.settings,
-        "versions": record.versions,
-        "created": record.created,
-        "duration_s": record.duration_s,
         "runs": density.n_runs,
         "bins": density.grid.n_bins,
         "bins_visited": int(density.visited.sum()),
@@ -74,6 +78,18 @@ def summarise(record: RunRecord) -> dict[str, Any]:
         "heat_capacity_peak": None if peak is None else _peak_values(peak, density.n_sites),
         "diagnostics": {key: value for key, value in record.diagnostics.items() if not isinstance(value, np.ndarray)},
         "verdict": record.verdict,
+    }
+
+
+def _origin_values(record: RunRecord | ExactRecord) -> dict[str, Any]:
+    return {
+        "system": record.system["name"],
+        "species": list(record.system["species"]),
+        "n_sites": len(record.system["positions"]),
+        "oracle": record.oracle,
+        "versions": record.versions,
+        "created": record.created,
+        "duration_s": record.duration_s,
     }
 
 
