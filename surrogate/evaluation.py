@@ -31,9 +31,13 @@ import numpy as np
 from ase import units
 from scipy.stats import rankdata
 
+from surrogate.artefact import Card
 from surrogate.dataset import Dataset, folds_by_orbit
-from surrogate.fitting import Fit
-from wanglandau.oracle import Properties
+from surrogate.fitting import Fit, composition_fit
+from wanglandau.oracle import EnergyOracle, Properties, PropertyOracle
+
+BASELINES: dict[str, Fit] = {"composition": composition_fit}
+"""What every model is measured against in cross-validation."""
 
 
 def evaluate(dataset: Dataset, predicted: Properties) -> dict[str, Any]:
@@ -57,6 +61,30 @@ def evaluate(dataset: Dataset, predicted: Properties) -> dict[str, Any]:
         reference, found = getattr(dataset, name), getattr(predicted, name)
         if reference is not None and found is not None:
             report |= _site_report(name, unit, reference, found, dataset.occupations)
+    return report
+
+
+def evaluate_oracle(dataset: Dataset, oracle: EnergyOracle) -> dict[str, Any]:
+    """Compare an oracle with a data set, and say how much of it the oracle's training has seen.
+
+    Returns
+    -------
+    dict
+        As of :func:`evaluate`, with ``symmetry_spread_mev_per_atom``; for trained models also
+        ``n_orbits_seen_in_training`` and, where only some were seen, the report on the others as ``unseen``.
+    """
+    predicted = _predict(oracle, dataset.occupations)
+    report = evaluate(dataset, predicted)
+    if np.isfinite(predicted.energy).all():
+        report["symmetry_spread_mev_per_atom"] = symmetry_spread(dataset, oracle.energies)
+    card = _card_of(oracle)
+    if card is None:
+        return report
+    seen = np.isin(dataset.orbit, np.array(card.dataset.get("orbits", []), dtype=np.uint64))
+    report["n_orbits_seen_in_training"] = len(np.unique(dataset.orbit[seen]))
+    if 0 < seen.sum() < len(dataset):
+        rest = np.flatnonzero(~seen)
+        report["unseen"] = evaluate(dataset.select(rest), _predict(oracle, dataset.occupations[rest]))
     return report
 
 
@@ -112,6 +140,18 @@ def symmetry_spread(
     return {"rms": float(np.sqrt(np.mean(spread**2))), "max": float(spread.max())}
 
 
+def _predict(oracle: EnergyOracle, occupations: np.ndarray) -> Properties:
+    if isinstance(oracle, PropertyOracle):
+        return oracle.properties(occupations)
+    return Properties(oracle.energies(occupations), None, None)
+
+
+def _card_of(oracle: EnergyOracle) -> Card | None:
+    holder = getattr(oracle, "artefact", oracle)
+    card = getattr(holder, "card", None)
+    return card if isinstance(card, Card) else None
+
+
 def _mev_per_atom(dataset: Dataset) -> float:
     return 1000.0 * units.Ry / dataset.lattice.n_sites
 
@@ -139,7 +179,7 @@ def _energy_report(dataset: Dataset, predicted: np.ndarray) -> dict[str, Any]:
     report["mixing_energy_r2"] = _r2(predicted - energy, energy)
     report["mixing_energy_r2_within_composition"] = _ratio(predicted - energy, excess)
     report["total_energy_r2"] = _r2(predicted - energy, dataset.energy)
-    report["by_composition"] = {int(n): _errors(error[composition == n]) for n in np.unique(composition)}
+    report["by_composition"] = {str(n): _errors(error[composition == n]) for n in np.unique(composition)}
     if dataset.source is not None:
         report["by_source"] = {str(name): _errors(error[dataset.source == name]) for name in np.unique(dataset.source)}
     report["lowest_decile"] = _lowest_decile(error, excess, predicted - (energy - excess), composition)

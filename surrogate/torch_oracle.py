@@ -50,6 +50,7 @@ class TorchOracle:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"cannot set the surrogate up on device {device!r}: {reason}") from error
         self._device = torch.device(device)
+        self.artefact = artefact
         self.lattice = lattice
         self.reference_energies = np.array(artefact.card.reference_energies, dtype=np.float64)
         self.invariant = architecture.invariant
