@@ -57,6 +57,13 @@ def test_without_exact_levels_every_run_is_shown(drawn: list[Figure]) -> None:
     assert len(drawn[0].axes[1].lines) == 1 + 8
 
 
+def test_title_names_the_file_but_not_its_folder(drawn: list[Figure]) -> None:
+    record = noisy_record()
+    record.oracle["name"] = "pair:/some/where/nn.toml"
+    density_figure("unused.png", record)
+    assert drawn[0].get_suptitle().endswith("energies from pair:nn.toml")
+
+
 def test_no_peak_no_mark(drawn: list[Figure]) -> None:
     density_figure("unused.png", noisy_record(), temperatures=np.linspace(1000, 2000, 20))
     assert not drawn[0].axes[2].texts

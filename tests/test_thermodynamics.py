@@ -146,6 +146,16 @@ def test_temperatures() -> None:
         default_temperatures(one_energy)
 
 
+@pytest.mark.parametrize("bond", [BOND, -BOND, 1e-3 * BOND, 100 * BOND])
+def test_default_temperatures_hold_the_peak_of_ordering_and_of_separating_alloys(bond: float) -> None:
+    levels = exact_levels(bond)
+    source = Levels.exact(32, levels.energies, levels.degeneracies)
+    temperatures = default_temperatures(source)
+    peak = heat_capacity_peak(source, temperatures)
+    assert peak.inside and temperatures[20] < peak.temperature < temperatures[-100]
+    assert 100 < len(temperatures) < 500
+
+
 def test_csv_has_units_and_errors(fcc: Levels) -> None:
     lines = format_csv(thermodynamics(noisy_density(0.01), np.array([300.0, 400.0]))).splitlines()
     header = lines[0].split(",")

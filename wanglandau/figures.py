@@ -7,6 +7,8 @@ common kinds of colour blindness. File types are those of matplotlib: .png, .pdf
 from __future__ import annotations
 
 import os
+import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +48,8 @@ _STYLE: Any = {
     "savefig.dpi": 200,
     "figure.constrained_layout.w_pad": 0.08,
 }
+NOTE_WIDTH = 19
+"""Letters of the note to an inch of the figure."""
 ENERGY_LABEL = "mixing energy (meV/atom)"
 TEMPERATURE_LABEL = "temperature (K)"
 CAPACITY_LABEL = r"heat capacity ($k_\mathrm{B}$/atom)"
@@ -215,12 +219,15 @@ def _title(record: RunRecord) -> str:
     what = f"{first}-{second}, {n_sites} atoms"
     if composition is not None:
         what = f"{first}$_{{{n_sites - composition}}}${second}$_{{{composition}}}$"
-    return f"{what}: Wang–Landau, {record.density.n_runs} independent runs, energies from {record.oracle['name']}"
+    kind, _, argument = record.oracle["name"].partition(":")
+    oracle = f"{kind}:{Path(argument).name}" if argument else kind
+    return f"{what}: Wang–Landau, {record.density.n_runs} independent runs, energies from {oracle}"
 
 
 def _finish(figure: Figure, path: str | os.PathLike[str], note: str) -> None:
     if note:
-        figure.supxlabel(note, x=0.008, ha="left", fontsize=7.5, color="0.3")
+        lines = textwrap.wrap(note, int(NOTE_WIDTH * figure.get_figwidth()))
+        figure.supxlabel("\n".join(lines), x=0.008, ha="left", fontsize=7.5, color="0.3")
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:

@@ -251,12 +251,20 @@ def parse_temperatures(text: str) -> np.ndarray:
 
 
 def default_temperatures(source: Source) -> np.ndarray:
-    """Choose round temperatures (K) about the natural one: from a fifth of it to four times it, some 250."""
-    natural = _with_samples(source)[0].natural_temperature
-    rough = 3.8 * natural / 250
+    """Choose some 250 round temperatures (K) from a fifth of where the heat capacity is highest to three times that.
+
+    Raises
+    ------
+    InputError
+        If all configurations have the same energy.
+    """
+    levels = Levels.binned(source) if isinstance(source, DensityOfStates) else source
+    scan = levels.natural_temperature * np.geomspace(0.05, 20, 150)
+    middle = float(scan[np.argmax(_curves(levels, scan)[1])])
+    rough = 2.8 * middle / 250
     power = 10.0 ** np.floor(np.log10(rough))
     step = power * min((1, 2, 5, 10), key=lambda factor: abs(np.log(factor * power / rough)))
-    return step * np.arange(max(1, round(0.2 * natural / step)), round(4 * natural / step) + 1)
+    return step * np.arange(max(1, round(0.2 * middle / step)), round(3 * middle / step) + 1)
 
 
 def format_csv(result: Thermodynamics) -> str:
