@@ -1,0 +1,188 @@
+"""A trained lattice network without torch: tables over all environments of a site.
+
+The network sees whole numbers only, so its energy is a table over species and shell counts plus a table over
+the occupations of the nearest neighbours; charges and moments are sums of such tables over neighbours. The
+formulae stand in :mod:`surrogate.lattice_network`, which made the arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from surrogate import lattice_kernels
+from surrogate.lattice_kernels import LatticeTables
+from surrogate.lattice_settings import LatticeSettings
+from surrogate.site_descriptors import (
+    Neighbourhood,
+    count_stars,
+    environment_strides,
+    environments,
+    find_neighbourhood,
+    star_types,
+)
+from wanglandau.errors import InputError
+from wanglandau.lattice import Lattice
+from wanglandau.oracle import ENERGY_QUANTUM, CompiledEnergy, Properties
+from wanglandau.shells import Shell
+
+MAX_ENVIRONMENTS = 5_000_000
+"""Sanity limit on the length of the tables."""
+
+
+class LatticeEnergy:
+    """Mixing energies, charges and moments of a trained lattice network on one lattice.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        Any cell of the parent lattice.
+    settings : LatticeSettings
+        Of the network.
+    arrays : mapping of str to float64 array
+        Its state, as :class:`surrogate.lattice_network.LatticeNetwork` names it.
+
+    Raises
+    ------
+    InputError
+        If the arrays do not fit the settings or the lattice.
+    """
+
+    def __init__(self, lattice: Lattice, settings: LatticeSettings, arrays: Mapping[str, np.ndarray]) -> None:
+        self._shells = lattice.shells(settings.head_shells)
+        neighbourhood = find_neighbourhood(lattice, len(settings.length_scales))
+        arms = find_neighbourhood(lattice, 1)
+        stars = count_stars(arms.sites.shape[1], star_types(arms, settings.star_sites))
+        if 2 * np.prod(neighbourhood.coordination + 1) > MAX_ENVIRONMENTS:
+            raise InputError(f"sites have more than {MAX_ENVIRONMENTS} environments; train with fewer length_scales")
+        listed = environments(neighbourhood.coordination)
+        hidden = _hidden(arrays, listed, neighbourhood.coordination)
+        self._tables = _make_tables(neighbourhood, arms, stars, _weights(arrays, "energy"), hidden)
+        potential = np.column_stack([listed[:, 0], hidden])
+        self._charge_levels = self._moment_levels = self._moment_own = None
+        if "charge_weights" in arrays:
+            weights = _weights(arrays, "charge", settings.head_shells * potential.shape[1])
+            self._charge_levels = potential @ weights.reshape(settings.head_shells, -1).T
+        if "moment_weights" in arrays:
+            self._set_moments(_weights(arrays, "moment"), listed[:, 0], hidden, potential)
+
+    def _set_moments(self, weights: np.ndarray, species: np.ndarray, hidden: np.ndarray, potential: np.ndarray) -> None:
+        n_shells, split = len(self._shells), 2 + hidden.shape[1]
+        if len(weights) != split + 2 * n_shells * potential.shape[1]:
+            raise InputError("the moment weights of the surrogate do not fit its settings")
+        self._moment_own = weights[:2][species] + hidden @ weights[2:split]
+        around = weights[split:].reshape(2, n_shells, -1)
+        self._moment_levels = np.einsum("ef,ksf->eks", potential, around)
+
+    def energies(self, occupations: np.ndarray) -> np.ndarray:
+        """Give the mixing energy of each configuration, ``int8[n, n_sites]`` to ``float64[n]``, Ry per cell."""
+        return np.asarray(lattice_kernels.all_energies(self._tables, np.ascontiguousarray(occupations, dtype=np.int8)))
+
+    def properties(self, occupations: np.ndarray) -> Properties:
+        """Predict energy (Ry per cell), charges (electrons) and moments (Bohr magnetons) of ``int8[n, n_sites]``."""
+        rows = np.ascontiguousarray(occupations, dtype=np.int8)
+        environment = lattice_kernels.all_environments(self._tables, rows)
+        charge = moment = None
+        if self._charge_levels is not None:
+            charge = _spread(self._charge_levels[environment], self._shells)
+        if self._moment_levels is not None and self._moment_own is not None:
+            levels = self._moment_levels[environment]
+            first, second = (_spread(levels[:, :, kind], self._shells) for kind in (0, 1))
+            moment = self._moment_own[environment] + np.where(rows == 0, first, second)
+        return Properties(self.energies(rows), charge, moment)
+
+    def compiled(self) -> CompiledEnergy:
+        """Return tables and compiled functions for the sampling kernel."""
+        return CompiledEnergy(
+            parameters=self._tables,
+            cache_size=len(self._tables.touched) + 2,
+            prepare=lattice_kernels.prepare,
+            trial=lattice_kernels.trial,
+            commit=lattice_kernels.commit,
+        )
+
+
+def _weights(arrays: Mapping[str, np.ndarray], task: str, size: int | None = None) -> np.ndarray:
+    try:
+        weights = arrays[f"{task}_weights"] * arrays[f"{task}_norms"] * arrays[f"{task}_unit"]
+    except (KeyError, ValueError) as error:
+        raise InputError(f"the surrogate has no usable weights for {task}") from error
+    if weights.ndim != 1 or (size is not None and len(weights) != size):
+        raise InputError(f"the {task} weights of the surrogate do not fit its settings")
+    return np.asarray(weights, dtype=np.float64)
+
+
+def _hidden(arrays: Mapping[str, np.ndarray], listed: np.ndarray, coordination: np.ndarray) -> np.ndarray:
+    """Return the hidden features, ``float64[n_environments, 2 * width]``; exactly 0 in the pure species."""
+    frequencies, phases = arrays.get("frequencies"), arrays.get("phases")
+    if frequencies is None or phases is None or frequencies.shape != (2, len(coordination), phases.shape[-1]):
+        raise InputError("the hidden layer of the surrogate does not fit its settings")
+    half = len(listed) // 2
+    shares = listed[:half, 1:] / coordination
+    blocks = []
+    for kind, pure in ((0, 0), (1, -1)):
+        waves = np.cos(shares @ frequencies[kind] + phases[kind])
+        block = np.zeros((len(listed), waves.shape[1]))
+        block[kind * half : (kind + 1) * half] = waves - waves[pure]
+        blocks.append(block)
+    return np.hstack(blocks)
+
+
+def _make_tables(
+    neighbourhood: Neighbourhood, arms: Neighbourhood, stars: np.ndarray, weights: np.ndarray, hidden: np.ndarray
+) -> LatticeTables:
+    n_features = hidden.shape[1]
+    if len(weights) != n_features + stars.shape[1]:
+        raise InputError("the energy weights of the surrogate do not fit its settings")
+    bits = int(len(hidden) - 1).bit_length()
+    # Equal counts get one energy: a matrix product may round equal rows differently.
+    distinct, kinds = np.unique(stars - stars[-1], axis=0, return_inverse=True)
+    star = (distinct @ weights[n_features:])[kinds.ravel()]
+    star_energies = _quantised(np.concatenate([np.zeros(len(star)), star]))
+    touched, changes = _find_changes(neighbourhood, arms, bits)
+    return LatticeTables(touched, changes, _quantised(hidden @ weights[:n_features]), star_energies, bits)
+
+
+def _quantised(energies: np.ndarray) -> np.ndarray:
+    return np.round(energies / ENERGY_QUANTUM) * ENERGY_QUANTUM
+
+
+def _find_changes(neighbourhood: Neighbourhood, arms: Neighbourhood, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Collect what a flip of each site adds to the surroundings of which sites; images of one site are added up."""
+    n_sites, n_arms = arms.sites.shape
+    strides = environment_strides(neighbourhood.coordination)
+    flipped = [np.arange(n_sites)]
+    centres = [np.arange(n_sites)]
+    amounts = [np.full(n_sites, strides[0] + 2 ** (bits + n_arms))]
+    for sites, amount in (
+        (neighbourhood.sites, strides[1:][neighbourhood.shell]),
+        (arms.sites, 2 ** (bits + np.arange(n_arms))),
+    ):
+        flipped.append(sites.ravel())
+        centres.append(np.repeat(np.arange(n_sites), sites.shape[1]))
+        amounts.append(np.tile(amount, n_sites))
+    keys, slots = np.unique(np.concatenate(flipped) * np.int64(n_sites) + np.concatenate(centres), return_inverse=True)
+    total = np.bincount(slots, weights=np.concatenate(amounts).astype(np.float64))
+    return _padded(keys // n_sites, keys % n_sites, total, n_sites)
+
+
+def _padded(
+    flipped: np.ndarray, centres: np.ndarray, amounts: np.ndarray, n_sites: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn a sorted list into rows of equal length, filled up with changes of zero to the flipped site itself."""
+    lengths = np.bincount(flipped, minlength=n_sites)
+    column = np.arange(len(flipped)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    touched = np.tile(np.arange(n_sites, dtype=np.int32)[:, None], (1, int(lengths.max())))
+    changes = np.zeros(touched.shape)
+    touched[flipped, column] = centres
+    changes[flipped, column] = amounts
+    return touched, changes
+
+
+def _spread(levels: np.ndarray, shells: list[Shell]) -> np.ndarray:
+    """Sum over shells (last axis of ``levels[n, n_sites, n_shells]``) the mean of the neighbours minus the own."""
+    total = -levels.sum(axis=-1)
+    for k, shell in enumerate(shells):
+        total += levels[:, shell.neighbours, k].mean(axis=-1)
+    return total
