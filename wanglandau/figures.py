@@ -48,7 +48,7 @@ _STYLE: Any = {
     "savefig.dpi": 200,
     "figure.constrained_layout.w_pad": 0.08,
 }
-NOTE_WIDTH = 19
+NOTE_WIDTH = 17
 """Letters of the note to an inch of the figure."""
 ENERGY_LABEL = "mixing energy (meV/atom)"
 TEMPERATURE_LABEL = "temperature (K)"
@@ -186,7 +186,7 @@ def _draw_capacity(panel: Axes, density: DensityOfStates, levels: Levels | None,
         _mark_peak(panel, peak, sites)
     panel.set(xlabel=TEMPERATURE_LABEL, ylabel=CAPACITY_LABEL, title="heat capacity")
     panel.set_ylim(bottom=0, top=1.18 * panel.get_ylim()[1])
-    panel.legend(loc="upper right")
+    panel.legend(loc="center right")
 
 
 def _mark_peak(panel: Axes, peak: Peak, sites: int) -> None:
