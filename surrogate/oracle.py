@@ -1,4 +1,4 @@
-"""Trained surrogates as oracles: ``--oracle surrogate``, ``surrogate:PATH``, ``surrogate:PATH@cuda``.
+"""Trained surrogates as oracles: ``--oracle surrogate``, ``surrogate:dense``, ``surrogate:PATH``, ``...@cuda``.
 
 On the processor a surrogate needs no torch. With ``@cuda`` (any device that torch knows) the energies are evaluated by
 torch in float64; they differ from the compiled ones by rounding, so the two have different identities.
@@ -7,12 +7,13 @@ torch in float64; they differ from the compiled ones by rounding, so the two hav
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
-from surrogate.architectures import find_architecture, make_evaluator
+from surrogate.architectures import ARCHITECTURES, find_architecture, make_evaluator
 from surrogate.artefact import Artefact, load_artefact
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
@@ -69,6 +70,12 @@ class SurrogateOracle:
         """Return tables and compiled functions for the sampling kernel."""
         return self._evaluator.compiled()
 
+    def model_call(self) -> Callable[[np.ndarray], float]:
+        """Return the plain call of the torch network, ``int8[n_sites]`` to Ry: the yardstick of benchmarks."""
+        from surrogate.torch_oracle import single_call  # torch only where it is asked for
+
+        return single_call(self.artefact, self.lattice)
+
 
 def surrogate_identity(artefact: Artefact, lattice: Lattice, arithmetic: str) -> str:
     """Digest of all that energies depend on: weights, lattice and the arithmetic that evaluates them."""
@@ -96,18 +103,18 @@ def finite(energies: np.ndarray) -> np.ndarray:
     return energies
 
 
-def shipped_artefact(system: System) -> Artefact:
-    """Load the lattice surrogate that comes with the package for a system.
+def shipped_artefact(system: System, architecture: str = "lattice") -> Artefact:
+    """Load the surrogate that comes with the package for a system.
 
     Raises
     ------
     InputError
         If there is none.
     """
-    shipped = resources.files("surrogate") / "artefacts" / f"{system.name}-lattice.safetensors"
+    shipped = resources.files("surrogate") / "artefacts" / f"{system.name}-{architecture}.safetensors"
     if not shipped.is_file():
         raise InputError(
-            f"no surrogate is shipped for system {system.name}; train one with 'surrogate train' "
+            f"no {architecture} surrogate is shipped for system {system.name}; train one with 'surrogate train' "
             "and give it as --oracle surrogate:FILE"
         )
     with resources.as_file(shipped) as path:
@@ -115,12 +122,13 @@ def shipped_artefact(system: System) -> Artefact:
 
 
 def from_argument(argument: str, system: System) -> EnergyOracle:
-    """Make the oracle of ``--oracle surrogate[:PATH][@DEVICE]``.
+    """Make the oracle of ``--oracle surrogate[:WHICH][@DEVICE]``.
 
     Parameters
     ----------
     argument : str
-        Path of an artefact, or nothing for the one shipped for the system; ``@cuda`` behind it evaluates with torch.
+        Path of an artefact, or ``lattice`` or ``dense`` for one that is shipped for the system; nothing means lattice.
+        ``@cuda`` behind it evaluates with torch.
     system : System
 
     Raises
@@ -128,10 +136,13 @@ def from_argument(argument: str, system: System) -> EnergyOracle:
     InputError
         If the artefact cannot be read or does not fit the lattice.
     """
-    path, at, device = (
-        argument.rpartition("@") if "@" in argument and not Path(argument).exists() else (argument, "", "")
-    )
-    artefact = load_artefact(path) if path else shipped_artefact(system)
+    which, at, device = argument, "", ""
+    if "@" in argument and not Path(argument).exists():
+        which, at, device = argument.rpartition("@")
+    if not which or which in ARCHITECTURES:
+        artefact = shipped_artefact(system, which or "lattice")
+    else:
+        artefact = load_artefact(which)
     if "energy" not in artefact.card.tasks:
         raise InputError(f"this surrogate has learnt {', '.join(artefact.card.tasks)} but no energy; it is no oracle")
     if not at:

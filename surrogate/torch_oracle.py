@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -37,15 +40,9 @@ class TorchOracle:
     """
 
     def __init__(self, artefact: Artefact, lattice: Lattice, device: str) -> None:
-        architecture = find_architecture(artefact.card.architecture)
-        artefact.card.check_fits(lattice, any_cell=architecture.any_cell)
-        self._network = make_network(
-            artefact.card.architecture, lattice, tuple(artefact.card.tasks), network_settings(artefact)
-        )
-        weights = {name: torch.from_numpy(np.array(values)) for name, values in artefact.arrays.items()}
+        self._network = trained_network(artefact, lattice).double()
         try:
-            self._network.load_state_dict(weights)
-            self._network.double().eval().requires_grad_(False).to(torch.device(device))
+            self._network.to(torch.device(device))
         except (RuntimeError, AssertionError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"cannot set the surrogate up on device {device!r}: {reason}") from error
@@ -53,7 +50,7 @@ class TorchOracle:
         self.artefact = artefact
         self.lattice = lattice
         self.reference_energies = np.array(artefact.card.reference_energies, dtype=np.float64)
-        self.invariant = architecture.invariant
+        self.invariant = find_architecture(artefact.card.architecture).invariant
         self.identity = surrogate_identity(artefact, lattice, f"torch {self._device.type}")
 
     def energies(self, occupations: np.ndarray) -> np.ndarray:
@@ -80,3 +77,34 @@ class TorchOracle:
         with torch.no_grad():
             energies = self._network(*(part.to(self._device) for part in parts))["energy"]
         return energies.cpu().numpy()[: len(rows)]
+
+
+def trained_network(artefact: Artefact, lattice: Lattice) -> Any:
+    """Rebuild the torch network of an artefact, ready for predictions.
+
+    Raises
+    ------
+    InputError
+        If the artefact does not fit the lattice or its arrays do not fit its card.
+    """
+    card = artefact.card
+    card.check_fits(lattice, any_cell=find_architecture(card.architecture).any_cell)
+    network = make_network(card.architecture, lattice, tuple(card.tasks), network_settings(artefact))
+    weights = {name: torch.from_numpy(np.array(values)) for name, values in artefact.arrays.items()}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(f"the arrays of the artefact do not fit its card: {' '.join(str(error).split())}") from error
+    return network.eval().requires_grad_(False)
+
+
+def single_call(artefact: Artefact, lattice: Lattice) -> Callable[[np.ndarray], float]:
+    """Return the call that people write first: one configuration in, one energy (Ry) out."""
+    network = trained_network(artefact, lattice)
+
+    @torch.no_grad()
+    def energy(occupations: np.ndarray) -> float:
+        inputs = network.inputs(occupations[None])
+        return float(network(*(inputs if isinstance(inputs, tuple) else (inputs,)))["energy"])
+
+    return energy
