@@ -32,11 +32,12 @@ from ase import units
 from scipy.stats import rankdata
 
 from surrogate.artefact import Card
+from surrogate.cluster_expansion import cluster_expansion_fit
 from surrogate.dataset import Dataset, folds_by_orbit
 from surrogate.fitting import Fit, composition_fit
 from wanglandau.oracle import EnergyOracle, Properties, PropertyOracle
 
-BASELINES: dict[str, Fit] = {"composition": composition_fit}
+BASELINES: dict[str, Fit] = {"composition": composition_fit, "cluster_expansion": cluster_expansion_fit}
 """What every model is measured against in cross-validation."""
 
 
