@@ -172,7 +172,7 @@ def _loop(
 def _step_size(epoch: int, settings: TrainingSettings) -> float:
     if settings.schedule == "constant":
         return 1.0
-    return 0.5 * (1.0 + math.cos(math.pi * epoch / settings.epochs))
+    return 0.5 * (1.0 + math.cos(math.pi * epoch / max(1, settings.epochs)))
 
 
 def _epoch(network: TrainableNetwork, batches: _Batches, loss: Loss, optimiser: torch.optim.Optimizer) -> float:
