@@ -55,10 +55,8 @@ class LatticeNetwork(nn.Module):
         scales = torch.tensor(settings.length_scales, dtype=torch.float64)
         self.frequencies = nn.Parameter(torch.randn(2, n_shells, width, dtype=torch.float64) / scales[:, None])
         self.phases = nn.Parameter(2 * math.pi * torch.rand(2, width, dtype=torch.float64))
-        means = [
-            torch.as_tensor(shell.multiplicity() / shell.coordination) for shell in lattice.shells(settings.head_shells)
-        ]
-        self.register_buffer("neighbour_means", torch.stack(means), persistent=False)
+        for k, shell in enumerate(lattice.shells(settings.head_shells)):
+            self.register_buffer(f"neighbours_{k}", torch.as_tensor(shell.neighbours).long(), persistent=False)
         self._make_heads(2 * width, self._stars.shape[1])
 
     def _make_heads(self, n_features: int, n_stars: int) -> None:
@@ -73,13 +71,14 @@ class LatticeNetwork(nn.Module):
             self.register_buffer(f"{task}_norms", torch.ones(sizes[task], dtype=torch.float64))
             self.register_buffer(f"{task}_unit", torch.ones((), dtype=torch.float64))
 
-    def inputs(self, occupations: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    def inputs(self, occupations: np.ndarray) -> tuple[Tensor, ...]:
         """Turn occupations, ``int8[n, n_sites]``, into species, shares of the shells and counts of stars."""
         species = np.asarray(occupations, dtype=np.float64)
         shares = shell_counts(self._neighbourhood, occupations) / self._neighbourhood.coordination
         excess = (self._stars - self._stars[-1])[arm_masks(self._arms, occupations)]
         stars = (species[..., None] * excess).sum(axis=1)
-        return torch.as_tensor(species), torch.as_tensor(shares), torch.as_tensor(stars)
+        device = self.phases.device
+        return tuple(torch.as_tensor(part, device=device) for part in (species, shares, stars.astype(np.float64)))
 
     def hidden(self, species: Tensor, shares: Tensor) -> Tensor:
         """Return the features of each site, one block of ``width`` for each species, the other block zero."""
@@ -93,22 +92,29 @@ class LatticeNetwork(nn.Module):
     def forward(self, species: Tensor, shares: Tensor, stars: Tensor) -> dict[str, Tensor]:
         """Predict the mixing energy (Ry per cell, [n]), charges (electrons) and moments (mu_B, [n, n_sites])."""
         hidden = self.hidden(species, shares)
+        potential = torch.cat([species[..., None], hidden], dim=-1)
         outputs = {}
         if "energy" in self.tasks:
             outputs["energy"] = self._energy_features(hidden, stars) @ self._scaled("energy")
         if "charge" in self.tasks:
-            outputs["charge"] = self._charges(species, hidden)
+            weights = self._scaled("charge").reshape(self.settings.head_shells, -1)
+            outputs["charge"] = self._spread(potential @ weights.T)
         if "moment" in self.tasks:
-            outputs["moment"] = self._moment_features(species, hidden) @ self._scaled("moment")
+            outputs["moment"] = self._moments(species, hidden, potential)
         return outputs
 
-    def _charges(self, species: Tensor, hidden: Tensor) -> Tensor:
+    def _moments(self, species: Tensor, hidden: Tensor, potential: Tensor) -> Tensor:
         """The same as features times weights, but summed over features before neighbours are met."""
-        potential = torch.cat([species[..., None], hidden], dim=-1)
-        weights = self._scaled("charge").reshape(self.settings.head_shells, -1)
-        levels = potential @ weights.T
-        means = torch.einsum("sij,njs->nis", self.get_buffer("neighbour_means"), levels)
-        return (means - levels).sum(dim=-1)
+        weights, n_own = self._scaled("moment"), 2 + hidden.shape[-1]
+        around = weights[n_own:].reshape(2, self.settings.head_shells, -1)
+        first, second = (self._spread(potential @ kind.T) for kind in around)
+        own = torch.cat([1 - species[..., None], species[..., None], hidden], dim=-1) @ weights[:n_own]
+        return own + torch.where(species == 0, first, second)
+
+    def _spread(self, levels: Tensor) -> Tensor:
+        """Sum over shells (last axis of ``levels[n, n_sites, n_shells]``) the mean of the neighbours minus the own."""
+        means = [levels[:, self.get_buffer(f"neighbours_{k}"), k].mean(dim=-1) for k in range(levels.shape[-1])]
+        return torch.stack(means).sum(dim=0) - levels.sum(dim=-1)
 
     def _energy_features(self, hidden: Tensor, stars: Tensor) -> Tensor:
         return torch.cat([hidden.sum(dim=1), stars], dim=-1)
@@ -116,8 +122,12 @@ class LatticeNetwork(nn.Module):
     def _differences(self, species: Tensor, hidden: Tensor) -> Tensor:
         """Means over the shells of each site minus its own, ``[n, n_sites, head_shells, 1 + 2 width]``."""
         potential = torch.cat([species[..., None], hidden], dim=-1)
-        means = torch.einsum("sij,njf->nisf", self.get_buffer("neighbour_means"), potential)
-        return means - potential[:, :, None]
+        differences = []
+        for k in range(self.settings.head_shells):
+            columns = self.get_buffer(f"neighbours_{k}").T
+            mean = torch.stack([potential[:, column] for column in columns]).mean(dim=0)
+            differences.append(mean - potential)
+        return torch.stack(differences, dim=2)
 
     def _charge_features(self, species: Tensor, hidden: Tensor) -> Tensor:
         return self._differences(species, hidden).flatten(2)
@@ -172,4 +182,4 @@ class LatticeNetwork(nn.Module):
 
 def _joint_norm(features: Tensor) -> Tensor:
     """Return the factor that makes the squared length of an average row of features 1."""
-    return features.square().mean(dim=0).sum().rsqrt()
+    return features.square().mean(dim=0).sum().clamp_min(1e-12).rsqrt()

@@ -72,13 +72,18 @@ def find_neighbourhood(lattice: Lattice, n_shells: int) -> Neighbourhood:
     distances = np.array([shell.distance for shell in lattice.shells(n_shells)])
     atoms = Atoms(f"H{lattice.n_sites}", positions=lattice.positions, cell=lattice.cell, pbc=True)
     first, second, vector = neighbor_list("ijD", atoms, distances[-1] + DISTANCE_TOLERANCE)
-    reference = vector[first == 0]
+    counts = np.bincount(first, minlength=lattice.n_sites)
+    starts = np.cumsum(counts) - counts
+    order = np.argsort(first, kind="stable")
+    second, vector = second[order], vector[order]
+    reference = vector[: counts[0]]
     shell = np.abs(np.linalg.norm(reference, axis=1)[:, None] - distances).argmin(axis=1)
     order = np.lexsort((*np.round(reference.T, 3), shell))
     reference, shell = reference[order], shell[order]
     sites = np.empty((lattice.n_sites, len(reference)), dtype=np.int32)
     for site in range(lattice.n_sites):
-        sites[site] = _matched(reference, vector[first == site], second[first == site])
+        own = slice(starts[site], starts[site] + counts[site])
+        sites[site] = _matched(reference, vector[own], second[own])
     return Neighbourhood(reference, sites, distances, shell)
 
 
