@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import re
 import tomllib
@@ -27,6 +28,7 @@ def make_parser(program: str, function: Callable[..., object]) -> ArgumentParser
         allow_abbrev=False,
         parser_mode="toml",
         print_config=None,
+        formatter_class=argparse.HelpFormatter,  # without the Python types that jsonargparse's own adds
     )
     parser._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")  # argparse misses -1e-3
     for option in find_options(function):
@@ -77,7 +79,7 @@ def suggest(word: str, choices: Sequence[str]) -> str:
 def _add(parser: ArgumentParser, option: Option) -> None:
     kind = without_none(option.kind)
     flag = option.name if option.positional else "--" + option.name.replace("_", "-")
-    settings: dict[str, Any] = {"help": option.help or None}
+    settings: dict[str, Any] = {"help": _help(option)}
     if option.default is not REQUIRED:
         settings["default"] = option.default
         settings |= {"nargs": "?"} if option.positional else {}
@@ -94,6 +96,13 @@ def _add(parser: ArgumentParser, option: Option) -> None:
     if not option.positional and typing.get_origin(kind) is not Literal:
         settings["metavar"] = _METAVARS.get(kind, option.name.upper())
     parser.add_argument(flag, type=kind, **settings)
+
+
+def _help(option: Option) -> str | None:
+    """Return the help text, with the default where there is one to show."""
+    if option.default in (REQUIRED, None) or isinstance(option.default, bool):
+        return option.help or None
+    return f"{option.help} (default: {option.default})".replace("%", "%%")
 
 
 def _split_config_files(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -29,7 +29,7 @@ class WangLandauSettings:
     runs : int
         Independent runs, end to end; their scatter is the error bar.
     walkers : int or None
-        Walkers that share the histogram of one run; None: 4 with a compiled energy, 64 without.
+        Walkers that share the histogram of one run; default: 4 with a compiled energy, 64 without.
     max_trials : int
         Most trials a run may make, all its walkers together.
     precision : float
@@ -39,15 +39,15 @@ class WangLandauSettings:
     bin_width : float or None
         meV per cell; overrides ``bins``.
     energy_range : tuple of two float, or None
-        meV/atom; sample only between these mixing energies. None: everything, the ends are searched for.
+        meV/atom; sample only between these mixing energies. Default: everything, the ends are searched for.
     flatness : float or None
-        Lowest bin over mean bin that ends a stage; None: 0.5 for up to 8 walkers, 0.8 for more.
+        Lowest bin over mean bin that ends a stage; default: 0.5 for up to 8 walkers, 0.8 for more.
     final_ln_f : float
         A run ends when its ln f has fallen below this.
     seed : int
         Decides everything random.
     threads : int or None
-        Runs advanced at the same time; None: one per core. Changes nothing in the result.
+        Runs advanced at the same time; default: one per core. Changes nothing in the result.
     """
 
     runs: int = 8
