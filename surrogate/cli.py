@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,7 @@ from wanglandau.systems import System, load_system
 if TYPE_CHECKING:
     from surrogate.dataset import Dataset
     from surrogate.fitting import Fit
+    from wanglandau.oracle import EnergyOracle
 
 ArchitectureName = Literal["lattice", "dense", "xgboost"]
 
@@ -139,10 +141,10 @@ def evaluate(
     return Report("\n".join(_lines(values)), values)
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
     description = "Train multitask surrogates of first-principles energies and say how good they are."
-    return run_program("surrogate", description, {"train": train, "evaluate": evaluate})
+    return run_program("surrogate", description, {"train": train, "evaluate": evaluate}, arguments)
 
 
 def _load_data(system: System, file: Path | None) -> Dataset:
@@ -237,19 +239,27 @@ def _cross_validated(data: Dataset, fits: dict[str, Fit], n_folds: int, repeats:
 
 
 def _evaluate_oracle(system: System, data: Dataset, oracle: str | None, artefact: Path | None) -> dict[str, Any]:
-    from surrogate.artefact import load_artefact
+    from surrogate.dataset import SHIPPED, load_dataset
     from surrogate.evaluation import evaluate_oracle
+
+    name, found = _find_oracle(system, oracle, artefact)
+    shipped = load_dataset(system.name) if system.name in SHIPPED else None
+    return {"model": name} | evaluate_oracle(data, found, shipped)
+
+
+def _find_oracle(system: System, oracle: str | None, artefact: Path | None) -> tuple[str, EnergyOracle]:
+    from surrogate.artefact import load_artefact
     from surrogate.oracle import SurrogateOracle
     from wanglandau.oracle_registry import load_oracle
 
     if artefact is None:
         specification = oracle or "surrogate"
-        return {"model": specification} | evaluate_oracle(data, load_oracle(specification, system))
+        return specification, load_oracle(specification, system)
     if oracle is not None:
         raise InputError("give --oracle or --artefact, not both")
     if artefact.suffix in (".ubj", ".json"):
-        return {"model": str(artefact)} | evaluate_oracle(data, load_oracle(f"xgboost:{artefact}", system))
-    return {"model": str(artefact)} | evaluate_oracle(data, SurrogateOracle(load_artefact(artefact), system.lattice))
+        return str(artefact), load_oracle(f"xgboost:{artefact}", system)
+    return str(artefact), SurrogateOracle(load_artefact(artefact), system.lattice)
 
 
 def _lines(values: dict[str, Any]) -> list[str]:
@@ -272,3 +282,7 @@ def _short_group(name: str, value: Any) -> str:
 
 def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -65,8 +65,15 @@ def evaluate(dataset: Dataset, predicted: Properties) -> dict[str, Any]:
     return report
 
 
-def evaluate_oracle(dataset: Dataset, oracle: EnergyOracle) -> dict[str, Any]:
+def evaluate_oracle(dataset: Dataset, oracle: EnergyOracle, shipped: Dataset | None = None) -> dict[str, Any]:
     """Compare an oracle with a data set, and say how much of it the oracle's training has seen.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    oracle : EnergyOracle
+    shipped : Dataset, optional
+        The shipped data of the system. If the oracle was trained on just these, ``baselines`` are fitted to them too.
 
     Returns
     -------
@@ -86,6 +93,9 @@ def evaluate_oracle(dataset: Dataset, oracle: EnergyOracle) -> dict[str, Any]:
     if 0 < seen.sum() < len(dataset):
         rest = np.flatnonzero(~seen)
         report["unseen"] = evaluate(dataset.select(rest), _predict(oracle, dataset.occupations[rest]))
+    if shipped is not None and shipped.digest == card.dataset.get("digest"):
+        fitted = {name: fit(shipped) for name, fit in BASELINES.items()}
+        report["baselines"] = {name: evaluate(dataset, find(dataset.occupations)) for name, find in fitted.items()}
     return report
 
 
