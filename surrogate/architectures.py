@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from surrogate.artefact import Artefact
 from surrogate.lattice_settings import LatticeSettings
 from surrogate.settings import DenseSettings
 from wanglandau.errors import InputError
-from wanglandau.lattice import Lattice
-from wanglandau.oracle import CompiledEnergy, Properties
+
+if TYPE_CHECKING:  # the command line lists settings before anything heavy is imported
+    from surrogate.artefact import Artefact
+    from wanglandau.lattice import Lattice
+    from wanglandau.oracle import CompiledEnergy, Properties
 
 
 class Evaluator(Protocol):

@@ -12,12 +12,12 @@ from surrogate.recipes import ModelOptions
 from surrogate.settings import TASKS
 from wanglandau.command_line import Report, run_program
 from wanglandau.errors import InputError
-from wanglandau.systems import System, load_system
 
 if TYPE_CHECKING:
     from surrogate.dataset import Dataset
     from surrogate.fitting import Fit
     from wanglandau.oracle import EnergyOracle
+    from wanglandau.systems import System
 
 ArchitectureName = Literal["lattice", "dense", "xgboost"]
 
@@ -57,6 +57,8 @@ def train(
     options : ModelOptions
         Settings that override the recipe.
     """
+    from wanglandau.systems import load_system
+
     started = time.perf_counter()
     chosen = load_system(system)
     data = _load_data(chosen, dataset)
@@ -128,6 +130,8 @@ def evaluate(
     options : ModelOptions
         Settings that override the recipe in cross-validation.
     """
+    from wanglandau.systems import load_system
+
     chosen = load_system(system)
     data = _load_data(chosen, dataset)
     if cross_validate is None:

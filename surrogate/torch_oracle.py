@@ -99,7 +99,11 @@ def trained_network(artefact: Artefact, lattice: Lattice) -> Any:
 
 
 def single_call(artefact: Artefact, lattice: Lattice) -> Callable[[np.ndarray], float]:
-    """Return the call that people write first: one configuration in, one energy (Ry) out."""
+    """Return the call that people write first: one configuration in, one energy (Ry) out.
+
+    Torch is set to one thread for the rest of the process: more only slow such small networks down.
+    """
+    torch.set_num_threads(1)
     network = trained_network(artefact, lattice)
 
     @torch.no_grad()
