@@ -121,9 +121,9 @@ def train(network: TrainableNetwork, dataset: Dataset, settings: TrainingSetting
     fitted, held = split_by_orbit(dataset.orbit, (1.0 - n_held, n_held), settings.seed)
     if n_held > 0 and (not len(held) or not len(fitted)):
         raise InputError(f"validation_fraction {n_held} leaves nothing to train on or to validate with; change it")
-    batches = _Batches(network, dataset.select(fitted), settings)
+    batches = Batches(network, dataset.select(fitted), settings)
     loss = make_loss(dataset.select(fitted), batches.targets, settings)
-    validation = _Batches(network, dataset.select(held), settings) if len(held) else None
+    validation = Batches(network, dataset.select(held), settings) if len(held) else None
     network.set_scale(batches.targets)
     fit_start = getattr(network, "fit_start", None)
     if fit_start is not None:
@@ -133,8 +133,8 @@ def train(network: TrainableNetwork, dataset: Dataset, settings: TrainingSetting
 
 def _loop(
     network: TrainableNetwork,
-    batches: _Batches,
-    validation: _Batches | None,
+    batches: Batches,
+    validation: Batches | None,
     loss: Loss,
     settings: TrainingSettings,
     quiet: bool,
@@ -175,7 +175,7 @@ def _step_size(epoch: int, settings: TrainingSettings) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * epoch / max(1, settings.epochs)))
 
 
-def _epoch(network: TrainableNetwork, batches: _Batches, loss: Loss, optimiser: torch.optim.Optimizer) -> float:
+def _epoch(network: TrainableNetwork, batches: Batches, loss: Loss, optimiser: torch.optim.Optimizer) -> float:
     network.train(True)
     losses = []
     for inputs, targets in batches.shuffled():
@@ -187,13 +187,13 @@ def _epoch(network: TrainableNetwork, batches: _Batches, loss: Loss, optimiser: 
     return float(np.mean(losses))
 
 
-def _evaluate(network: TrainableNetwork, batches: _Batches, loss: Loss) -> float:
+def _evaluate(network: TrainableNetwork, batches: Batches, loss: Loss) -> float:
     network.train(False)
     with torch.no_grad():
         return float(loss(network(*batches.inputs), batches.targets))
 
 
-class _Batches:
+class Batches:
     """Inputs and targets of a data set, handed out in random batches."""
 
     def __init__(self, network: TrainableNetwork, dataset: Dataset, settings: TrainingSettings) -> None:

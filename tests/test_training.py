@@ -13,7 +13,7 @@ from surrogate.dataset import Dataset, load_dataset
 from surrogate.dense_network import DenseNetwork
 from surrogate.orbits import orbit_labels
 from surrogate.settings import DenseSettings, TrainingSettings, check_tasks, paper_training
-from surrogate.training import History, _Batches, make_loss, make_network, targets_of, train
+from surrogate.training import Batches, History, make_loss, make_network, targets_of, train
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 
@@ -92,7 +92,7 @@ def test_early_stop_keeps_the_best_weights(counted: Dataset) -> None:
 def test_augmentation_turns_site_targets_with_the_occupations(counted: Dataset) -> None:
     """Charges here are an exact function of the occupations, so a wrongly turned target would contradict its input."""
     network = DenseNetwork(counted.lattice, ("charge",), DenseSettings(4))
-    batches = _Batches(network, counted, dataclasses.replace(QUICK, augment=True))
+    batches = Batches(network, counted, dataclasses.replace(QUICK, augment=True))
     neighbours = counted.lattice.shells(1)[0].neighbours
     turned = 0
     for inputs, targets in batches.shuffled():
