@@ -49,8 +49,9 @@ class LatticeTables(NamedTuple):
 @njit(cache=True, inline="always")
 def _energy_of_site(tables: LatticeTables, surroundings: float) -> float:
     number = np.int64(surroundings)
-    environment = number & ((1 << tables.bits) - 1)
-    return tables.site_energies[environment] + tables.star_energies[number >> tables.bits]
+    # Unsigned indices spare the check for negative ones.
+    environment = np.uint64(number & ((1 << tables.bits) - 1))
+    return tables.site_energies[environment] + tables.star_energies[np.uint64(number >> tables.bits)]
 
 
 @njit(cache=True, nogil=True)
