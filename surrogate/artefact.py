@@ -118,6 +118,11 @@ class Card:
         _check_numbers("lattice.coordinations", card.lattice.get("coordinations"), N_SHELLS)
         return card
 
+    @property
+    def caution(self) -> str:
+        """What a reader of results has to know of the data that were learnt; may be empty."""
+        return str(self.dataset.get("caution", ""))
+
     def check_fits(self, lattice: Lattice, *, any_cell: bool) -> None:
         """Refuse a lattice that the model was not made for.
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -79,7 +80,8 @@ class Dataset:
     records : mapping of str to number[n]
         Other numbers known of each configuration, kept but not interpreted.
     attributes : mapping
-        Where the data came from: code, settings, date.
+        Where the data came from: code, settings, date; ``caution``, if there, is shown with every result that a model
+        trained on these data gives.
 
     Raises
     ------
@@ -187,8 +189,14 @@ def load_dataset(system_or_path: str | os.PathLike[str]) -> Dataset:
     if str(system_or_path) in SHIPPED:
         shipped = resources.files("surrogate") / "data" / SHIPPED[str(system_or_path)]
         with resources.as_file(shipped) as path:
-            return _read(path)
+            return _with_caution(_read(path), str(system_or_path))
     return _read(Path(system_or_path))
+
+
+def _with_caution(dataset: Dataset, system: str) -> Dataset:
+    """Add to the attributes what a reader of results has to know of the shipped data."""
+    text = (resources.files("surrogate") / "data" / "cautions.toml").read_text(encoding="utf-8")
+    return replace(dataset, attributes={**dataset.attributes, "caution": tomllib.loads(text)[system]})
 
 
 def _read(path: Path) -> Dataset:

@@ -105,7 +105,12 @@ def make_card(
         species=list(dataset.lattice.species),
         lattice=describe_lattice(dataset.lattice),
         reference_energies=[float(energy) for energy in dataset.reference_energies],
-        dataset={"digest": dataset.digest, "n_configurations": len(dataset), "orbits": orbits},
+        dataset={
+            "digest": dataset.digest,
+            "n_configurations": len(dataset),
+            "orbits": orbits,
+            "caution": str(dataset.attributes.get("caution", "")),
+        },
         training=_plain(training),
         versions=package_versions("numpy", *packages),
     )

@@ -41,6 +41,7 @@ class SurrogateOracle:
         self.artefact = artefact
         self.lattice = lattice
         self.reference_energies = np.array(artefact.card.reference_energies, dtype=np.float64)
+        self.caution = artefact.card.caution
         self.invariant = find_architecture(artefact.card.architecture).invariant
         self.identity = surrogate_identity(artefact, lattice, "compiled")
 

@@ -50,6 +50,7 @@ class TorchOracle:
         self.artefact = artefact
         self.lattice = lattice
         self.reference_energies = np.array(artefact.card.reference_energies, dtype=np.float64)
+        self.caution = artefact.card.caution
         self.invariant = find_architecture(artefact.card.architecture).invariant
         self.identity = surrogate_identity(artefact, lattice, f"torch {self._device.type}")
 

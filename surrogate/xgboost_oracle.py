@@ -49,6 +49,7 @@ class XgboostOracle:
             raise InputError(f"the trees ask for {booster.num_features()} sites; the lattice has {lattice.n_sites}")
         self._booster = booster
         self.card = card
+        self.caution = card.caution
         self.lattice = lattice
         self.reference_energies = np.array(card.reference_energies, dtype=np.float64)
         content = bytes(booster.save_raw("ubj"))

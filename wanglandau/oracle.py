@@ -37,6 +37,10 @@ class EnergyOracle(Protocol):
         Digest of everything its energies depend on.
     invariant : bool
         Whether symmetry-equivalent occupations have the same energy.
+
+    Notes
+    -----
+    An oracle may also have a ``caution : str``, which is shown with every result.
     """
 
     @property
