@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 REQUIREMENTS := setup.cfg pyproject.toml constraints.txt
 
-DOS := wanglandau dos cuau --composition 16 --runs 8 --exact --out runs/cuau-dos.h5 --figure runs/cuau-dos.png
+DOS := wanglandau dos cuau --composition 16 --runs 8 --out runs/cuau-dos.h5 --exact runs/cuau-exact.h5 --figure runs/cuau-dos.png
 
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
 

@@ -9,7 +9,7 @@ import math
 import platform
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -78,7 +78,9 @@ class Benchmark:
         return asdict(self)
 
 
-def run_benchmark(system: System, seconds: float, composition: int | None) -> Benchmark:
+def run_benchmark(
+    system: System, seconds: float, composition: int | None, specifications: Sequence[str] | None = None
+) -> Benchmark:
     """Measure all oracles that fit the system.
 
     Parameters
@@ -88,6 +90,8 @@ def run_benchmark(system: System, seconds: float, composition: int | None) -> Be
         Time given to each measurement.
     composition : int or None
         None: the system's own.
+    specifications : sequence of str, optional
+        Oracles to measure; by default a pair model and the surrogates shipped for the system.
 
     Raises
     ------
@@ -97,13 +101,12 @@ def run_benchmark(system: System, seconds: float, composition: int | None) -> Be
     if not 0.01 <= seconds <= 3600:
         raise InputError(f"seconds is {seconds}; give 0.01 to 3600")
     n_second = system.composition if composition is None else composition
-    rates = [
-        rate for name, oracle in _oracles(system).items() for rate in _measure_oracle(name, oracle, n_second, seconds)
-    ]
+    chosen = {name: load_oracle(name, system) for name in specifications} if specifications else _shipped(system)
+    rates = [rate for name, oracle in chosen.items() for rate in _measure_oracle(name, oracle, n_second, seconds)]
     return Benchmark(rates, _ratios(rates), {"cpu": platform.processor() or platform.machine()} | versions())
 
 
-def _oracles(system: System) -> dict[str, EnergyOracle]:
+def _shipped(system: System) -> dict[str, EnergyOracle]:
     """Load the pair model and every surrogate that is shipped for the system."""
     oracles: dict[str, EnergyOracle] = {"pair (1 shell)": PairOracle(system.lattice, [-1e-3])}
     for specification in ("surrogate:lattice", "surrogate:dense"):
