@@ -278,3 +278,21 @@ class Failing(Uncompiled):
 def test_an_energy_that_is_no_number_is_an_error_and_no_rejection(pair: PairOracle) -> None:
     with pytest.raises(OracleError, match="finite"):
         sample_density(Failing(pair), 16, WangLandauSettings(runs=1, max_trials=100_000), progress=False)
+
+
+def test_interrupt_keeps_what_was_found(pair: PairOracle, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wanglandau import sampling
+
+    blocks = []
+
+    def interrupt(*_: object) -> bool:
+        blocks.append(1)
+        if len(blocks) > 5:
+            raise KeyboardInterrupt
+        return False
+
+    monkeypatch.setattr(sampling, "_finished", interrupt)
+    sampled = sample_density(pair, 16, WangLandauSettings(runs=4), progress=False)
+    assert sampled.interrupted
+    assert sampled.runs[0].trials > 0
+    assert "interrupted" in judge(sampled).summary

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -51,6 +50,8 @@ class SampledDensity:
     settings : WangLandauSettings
     walkers : int
         Walkers of each run.
+    interrupted : bool
+        Whether the user stopped the runs (Ctrl-C); what they had found is kept.
     """
 
     density: DensityOfStates
@@ -59,6 +60,7 @@ class SampledDensity:
     runs: list[WangLandauRun]
     settings: WangLandauSettings
     walkers: int
+    interrupted: bool = False
 
     def diagnostics(self) -> dict[str, Any]:
         """Collect what tells how the runs went, ready for JSON; lists have one entry a run."""
@@ -76,6 +78,8 @@ class SampledDensity:
             "highest_energy": [float(record["highest"].max()) for record in records],
             "search": asdict(self.energy_range),
             "standard_error_rms": standard_error_rms(self.density),
+            "coverage_standard_error": coverage_error(self.density.coverage),
+            "interrupted": self.interrupted,
         }
 
 
@@ -109,15 +113,23 @@ def sample_density(
     found = search_range(engine, composition, budget, search_seed)
     grid = make_grid(found, settings.bins, _bin_width(settings), window)
     runs = [make_run(engine, composition, n_walkers, grid, window, settings.flatness, seed) for seed in run_seeds]
-    _run_all(runs, engine, settings, grid, progress)
+    interrupted = _run_all(runs, engine, settings, grid, progress)
+    runs = [run for run in runs if run.trials]
+    if not runs:
+        raise KeyboardInterrupt("interrupted before the first trial")
     density, histogram = combine_runs(runs, grid, oracle.lattice.n_sites, composition, coverage)
-    return SampledDensity(density, histogram, found, runs, settings, n_walkers)
+    return SampledDensity(density, histogram, found, runs, settings, n_walkers, interrupted)
 
 
 def standard_error_rms(density: DensityOfStates) -> float:
     """Return the standard error of ln g, rms over the bins that at least two runs visited; inf if there are none."""
     errors = density.standard_error[np.isfinite(density.standard_error)]
     return float(np.sqrt(np.mean(errors**2))) if len(errors) else float("inf")
+
+
+def coverage_error(coverage: float) -> float:
+    """Return the standard error of ln g, the same for all bins, from estimating the share of an energy window."""
+    return float(np.sqrt((1.0 - coverage) / (coverage * COVERAGE_SAMPLE)))
 
 
 def _window(settings: WangLandauSettings, n_sites: int) -> Window:
@@ -146,20 +158,28 @@ def _coverage(engine: Engine, composition: int, window: Window, seed: np.random.
 
 def _run_all(
     runs: list[WangLandauRun], engine: Engine, settings: WangLandauSettings, grid: EnergyGrid, progress: bool
-) -> None:
-    """Advance all runs in step until they are precise enough, ln f is small enough or the budget is spent."""
+) -> bool:
+    """Advance all runs in step until they are precise enough, ln f is small enough or the budget is spent.
+
+    Returns whether the user interrupted them; what is under way is finished first.
+    """
     # an oracle without a compiled energy may hold a calculator that only one thread may use
     n_threads = (settings.threads or os.cpu_count() or 1) if engine.compiled else 1
-    bar = tqdm(
-        total=settings.max_trials * len(runs), unit=" trials", unit_scale=True, disable=None if progress else True
-    )
-    with bar, ThreadPoolExecutor(n_threads) if n_threads > 1 else nullcontext() as pool:
-        share_out = pool.map if pool else map
-        while not _finished(runs, settings, grid, engine):
-            before = sum(run.trials for run in runs)
-            list(share_out(lambda run: advance_run(run, engine, settings.max_trials), runs))
-            bar.update(sum(run.trials for run in runs) - before)
-            bar.set_postfix_str(_progress(runs))
+    disable = None if progress else True  # None: silent where standard error is not a terminal
+    total = settings.max_trials * len(runs)
+    with (
+        tqdm(total=total, unit=" trials", unit_scale=True, disable=disable) as bar,
+        ThreadPoolExecutor(n_threads) as pool,
+    ):
+        engine.on_trials = bar.update
+        try:
+            while not _finished(runs, settings, grid, engine):
+                list(pool.map(lambda run: advance_run(run, engine, settings.max_trials), runs))
+                bar.set_postfix_str(_progress(runs))
+        except KeyboardInterrupt:
+            engine.stop.set()
+            return True
+    return False
 
 
 def _finished(runs: list[WangLandauRun], settings: WangLandauSettings, grid: EnergyGrid, engine: Engine) -> bool:

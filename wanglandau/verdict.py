@@ -36,7 +36,7 @@ class Verdict:
 
 def judge(sampled: SampledDensity) -> Verdict:
     """Judge a calculation by what it shows of itself, without an exact reference."""
-    checks = (_schedule, _round_trips, _same_bins, _ground_state, _scatter, _late_extension)
+    checks = (_interruption, _schedule, _round_trips, _same_bins, _ground_state, _scatter, _late_extension)
     reasons = [reason for check in checks if (reason := check(sampled)) is not None]
     if reasons:
         return Verdict(False, reasons, f"Do not trust this density of states: {reasons[0]}.")
@@ -46,6 +46,12 @@ def judge(sampled: SampledDensity) -> Verdict:
         f"standard error of ln g {error:.4f} (rms over {int(sampled.density.visited.sum())} bins)."
     )
     return Verdict(True, [], summary)
+
+
+def _interruption(sampled: SampledDensity) -> str | None:
+    if not sampled.interrupted:
+        return None
+    return f"it was interrupted after {sum(run.trials for run in sampled.runs):.3g} trials; run it to the end"
 
 
 def _schedule(sampled: SampledDensity) -> str | None:

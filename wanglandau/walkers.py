@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Event
 
 import numpy as np
 
@@ -175,6 +177,10 @@ def flat_weights(grid: EnergyGrid, walkers: Walkers, ln_f: float) -> Weights:
     return Weights(grid.width, np.zeros(grid.n_bins, dtype=kernels.BIN), control)
 
 
+def _ignore(n_trials: int) -> None:
+    """Take no notice of progress."""
+
+
 @dataclass
 class Engine:
     """Advances walkers on one oracle, by the fused kernel where possible.
@@ -184,10 +190,16 @@ class Engine:
     oracle : EnergyOracle
     compiled : CompiledEnergy or None
         None for the batched path; taken from the oracle where it has one.
+    stop : Event
+        Once set, batched rounds end after the present one; the compiled kernel ends by itself soon enough.
+    on_trials : callable
+        Told the number of trials made since it was last called.
     """
 
     oracle: EnergyOracle
-    compiled: CompiledEnergy | None = field(default=None)
+    compiled: CompiledEnergy | None = None
+    stop: Event = field(default_factory=Event)
+    on_trials: Callable[[int], object] = _ignore
 
     @classmethod
     def fastest(cls, oracle: EnergyOracle) -> Engine:
@@ -203,9 +215,22 @@ class Engine:
             If an energy cannot be had.
         """
         if self.compiled is None:
-            _batched_rounds(self.oracle, walkers, weights, n_rounds)
+            self._batched_rounds(walkers, weights, n_rounds)
         else:
             _fused_rounds(self.compiled, walkers, weights, n_rounds)
+            self.on_trials(n_rounds * walkers.n_walkers)
+
+    def _batched_rounds(self, walkers: Walkers, weights: Weights, n_rounds: int) -> None:
+        population = walkers.population
+        picks = np.empty((walkers.n_walkers, 2), dtype=np.int32)
+        proposed = np.empty_like(walkers.occupations)
+        for _ in range(n_rounds):
+            if self.stop.is_set():
+                return
+            kernels.propose_swaps(population, walkers.composition, picks, proposed)
+            energies = checked_energies(self.oracle, proposed)
+            kernels.decide_swaps(population, weights.bins, weights.control, picks, proposed, energies)
+            self.on_trials(walkers.n_walkers)
 
 
 def _fused_rounds(compiled: CompiledEnergy, walkers: Walkers, weights: Weights, n_rounds: int) -> None:
@@ -219,13 +244,3 @@ def _fused_rounds(compiled: CompiledEnergy, walkers: Walkers, weights: Weights, 
     kernels.fused_rounds(
         energy, walkers.population, cache, weights.bins, weights.control, walkers.composition, n_rounds
     )
-
-
-def _batched_rounds(oracle: EnergyOracle, walkers: Walkers, weights: Weights, n_rounds: int) -> None:
-    population = walkers.population
-    picks = np.empty((walkers.n_walkers, 2), dtype=np.int32)
-    proposed = np.empty_like(walkers.occupations)
-    for _ in range(n_rounds):
-        kernels.propose_swaps(population, walkers.composition, picks, proposed)
-        energies = checked_energies(oracle, proposed)
-        kernels.decide_swaps(population, weights.bins, weights.control, picks, proposed, energies)
