@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 REQUIREMENTS := setup.cfg pyproject.toml constraints.txt
 
-DOS := wanglandau dos cuau --composition 16 --runs 8 --out runs/cuau-dos.h5 --exact runs/cuau-exact.h5 --figure runs/cuau-dos.png
+DOS := wanglandau dos cuau --composition 16 --runs 8 --precision 0.007 --out runs/cuau-dos.h5 --exact runs/cuau-exact.h5 --figure runs/cuau-dos.png
 
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help dos test test-long lint bench lock clean
+.PHONY: help dos test test-long coverage lint bench lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -23,6 +23,9 @@ test: $(VENV)/.installed-test ## the test suite
 
 test-long: $(VENV)/.installed-test ## tests of physics that take minutes
 	$(BIN)/python -m pytest -m long
+
+coverage: $(VENV)/.installed-test ## the test suite with coverage of the Python code (compiled kernels count as not run)
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
 lint: $(VENV)/.installed-test ## style, types and import rules
 	$(BIN)/ruff check
@@ -43,7 +46,7 @@ lock: ## write constraints.txt anew from the newest versions that setup.cfg allo
 	rm -rf .venv-lock build
 
 clean: ## remove the environment, caches and build leftovers (not runs/)
-	rm -rf $(VENV) .venv-lock build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks \
+	rm -rf $(VENV) .venv-lock build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
 	  .import_linter_cache .coverage htmlcov
 	find wanglandau surrogate lsms_bridge examples tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -137,3 +137,18 @@ def test_bad_input_gets_one_helpful_line(case: str, folder: Path, tmp_path: Path
     assert len(lines) == 1, done.stderr
     assert named in lines[0]
     assert done.stdout == ""
+
+
+def test_benchmark_measures_every_engine(tmp_path: Path) -> None:
+    done = call("benchmark", "cuau", "--oracles", FCC, "surrogate:dense", "--seconds", "0.02", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    engines = {(rate["oracle"], rate["engine"]) for rate in values["rates"]}
+    assert engines >= {
+        (FCC, "fused"),
+        (FCC, "batched"),
+        ("surrogate:dense", "fused"),
+        ("surrogate:dense", "Python loop"),
+    }
+    assert all(rate["trials_per_second"] > 0 for rate in values["rates"])
+    assert values["ratios"].keys() == {"surrogate:dense"}

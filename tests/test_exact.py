@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from known_levels import UNLIKE_BONDS as FCC_16
 from scipy.optimize import minimize_scalar
 
 from wanglandau import exact
@@ -19,12 +20,6 @@ from wanglandau.pair_model import PairOracle
 from wanglandau.systems import System
 
 # number of unlike nearest-neighbour bonds: number of configurations
-FCC_16 = {
-    128: 42, 122: 5376, 120: 22080, 118: 140544, 116: 783360, 114: 2098176, 112: 6896256, 110: 11555328,
-    108: 27473792, 106: 34705152, 104: 64888032, 102: 65777920, 100: 97310976, 98: 74947584, 96: 82506384,
-    94: 48317952, 92: 40973568, 90: 19130112, 88: 13602624, 86: 5231616, 84: 3174912, 82: 955392, 80: 472896,
-    78: 78336, 76: 28800, 74: 768, 72: 2400, 64: 12,
-}  # fmt: skip
 FCC_8 = {
     96: 16, 90: 1536, 88: 5712, 86: 24960, 84: 131328, 82: 304128, 80: 881568, 78: 1224704, 76: 2201472,
     74: 1807104, 72: 1865632, 70: 986496, 68: 694656, 66: 231936, 64: 126540, 62: 22272, 60: 8192, 56: 48,

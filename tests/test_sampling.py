@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from known_levels import UNLIKE_BONDS as FCC_HALF
 from numba import njit
 
 from wanglandau import kernels
@@ -18,12 +19,6 @@ from wanglandau.systems import System, load_system
 from wanglandau.verdict import judge
 from wanglandau.walkers import Engine, Walkers, Weights, Window, flat_weights, make_walkers
 
-FCC_HALF = {  # unlike nearest-neighbour bonds of 16 + 16 atoms on fcc 2x2x2: configurations
-    128: 42, 122: 5376, 120: 22080, 118: 140544, 116: 783360, 114: 2098176, 112: 6896256, 110: 11555328,
-    108: 27473792, 106: 34705152, 104: 64888032, 102: 65777920, 100: 97310976, 98: 74947584, 96: 82506384,
-    94: 48317952, 92: 40973568, 90: 19130112, 88: 13602624, 86: 5231616, 84: 3174912, 82: 955392, 80: 472896,
-    78: 78336, 76: 28800, 74: 768, 72: 2400, 64: 12,
-}  # fmt: skip
 FLATNESS_TOLERANCE = 0.02
 """Of a histogram of 4e7 trials under exact weights; its statistical scatter is a quarter of this."""
 

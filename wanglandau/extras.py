@@ -9,7 +9,6 @@ from wanglandau.errors import InputError
 
 EXTRA_OF_PACKAGE: Mapping[str, str] = {
     "torch": "surrogate",
-    "sklearn": "surrogate",
     "xgboost": "surrogate",
     "matplotlib": "figures",
 }
