@@ -51,6 +51,7 @@ def test_compare_inspect_and_thermo_read_the_files(folder: Path) -> None:
         values = json.loads(thermo.stdout)
         # kT_max = 2.0950632 J of the exact table, J = 25 meV
         assert values["peak"]["temperature"] == pytest.approx(2.09506 * 25e-3 / 8.617333e-5, rel=0.02)
+        assert ("microcanonical" in values) == (file == "run.h5")
         assert (folder / "c.csv").read_text().startswith("temperature_K,")
 
 

@@ -39,6 +39,7 @@ def thermo(
     """
     from wanglandau import thermodynamics as thermal
     from wanglandau.commands.preparation import check_writable
+    from wanglandau.density_of_states import DensityOfStates
     from wanglandau.run_file import read_result
 
     record = read_result(file)
@@ -56,6 +57,11 @@ def thermo(
     values: dict[str, Any] = {"temperature_k": curves.temperatures} | curves.per_atom() | {"peak": peak}
     if curves.standard_error is not None:
         values["standard_error"] = curves.standard_error.per_atom()
+    if isinstance(source, DensityOfStates):
+        values["microcanonical"] = {
+            "mixing_energy_mev_per_atom": source.mean_energy * thermal.MEV_PER_RY / source.n_sites,
+            "temperature_k": thermal.microcanonical_temperature(source),
+        }
     return Report(_thermo_text(curves, peak, csv, figure), values)
 
 
