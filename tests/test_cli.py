@@ -116,6 +116,9 @@ BAD = {
     "truncated result file": (["compare", "torn.h5", "torn.h5"], "torn.h5"),
     "bad temperatures": (["thermo", "{run}", "--temperatures", "300"], "LO:HI:STEP"),
     "oracle without symmetry": (["exact", "cuau", "--oracle", "surrogate:dense"], "orbit"),
+    "exact of a large cell": (["dos", "cuau", "--repeat", "3", "3", "3", "--exact", "e.h5"], "32"),
+    "exact of an oracle without symmetry": (["dos", "cuau", "--oracle", "surrogate:dense", "--exact", "e.h5"], "orbit"),
+    "unknown kind of figure": (["dos", "cuau", "--figure", "f.xyz"], ".png"),
     "lsms is not there yet": (["dos", "cuau", "--oracle", "lsms"], "LSMS"),
     "cell too large for exact": (["exact", "big.toml", "--oracle", FCC], "32"),
 }

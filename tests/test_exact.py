@@ -185,7 +185,7 @@ class TestOracles:
     def test_oracle_that_is_not_invariant(self, bcc16: Lattice) -> None:
         fields = np.random.default_rng(2).normal(size=16)
         oracle = SiteFields(bcc16, fields)
-        with pytest.raises(InputError, match="ask for the orbit average"):
+        with pytest.raises(InputError, match="--orbit-average"):
             exact_levels(oracle, 8, progress=False)
         levels = exact_levels(oracle, None, orbit_average=True, progress=False)
         expected = exact_levels(ising(bcc16), None, progress=False)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from wanglandau.errors import InputError, OracleError
 from wanglandau.oracle import EnergyOracle
-from wanglandau.orbits import Orbits, enumerate_orbits
+from wanglandau.orbits import Orbits, check_size, enumerate_orbits
 
 LEVEL_TOLERANCE = 1e-9
 """Neighbouring energies (Ry per cell) that lie no further apart than this are one level."""
@@ -88,6 +88,22 @@ class ExactLevels:
         return merge_levels(self.energies[order], self.degeneracies[order])
 
 
+def check_enumerable(oracle: EnergyOracle, orbit_average: bool = False) -> None:
+    """Refuse what cannot be enumerated exactly.
+
+    Raises
+    ------
+    InputError
+        If the lattice is too large, or the oracle is not invariant and no orbit average is asked for.
+    """
+    check_size(oracle.lattice)
+    if not oracle.invariant and not orbit_average:
+        raise InputError(
+            "this oracle gives symmetry-equivalent configurations different energies, so one evaluation per orbit is "
+            "not exact for it; ask for the mean over all images with 'wanglandau exact --orbit-average'"
+        )
+
+
 def exact_levels(
     oracle: EnergyOracle,
     composition: int | None,
@@ -120,11 +136,7 @@ def exact_levels(
     OracleError
         If an energy is missing or not finite.
     """
-    if not oracle.invariant and not orbit_average:
-        raise InputError(
-            "this oracle gives symmetry-equivalent configurations different energies, so one evaluation per orbit is "
-            "not exact for it; ask for the orbit average (mean over all images of a configuration)"
-        )
+    check_enumerable(oracle, orbit_average)
     orbits = enumerate_orbits(oracle.lattice, composition, cache_folder)
     images = None if oracle.invariant else oracle.lattice.symmetry
     energies = np.concatenate(list(_orbit_energies(oracle, orbits, images, progress)))

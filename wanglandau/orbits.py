@@ -214,6 +214,21 @@ def _available_threads() -> int:
     return os.cpu_count() or 1
 
 
+def check_size(lattice: Lattice) -> None:
+    """Refuse lattices with more sites than can be enumerated.
+
+    Raises
+    ------
+    InputError
+        If there are more than ``MAX_ENUMERATED_SITES``.
+    """
+    if lattice.n_sites > MAX_ENUMERATED_SITES:
+        raise InputError(
+            f"the lattice has {lattice.n_sites} sites; exact enumeration is limited to {MAX_ENUMERATED_SITES}: "
+            "use a smaller repeat, or sample the density of states (wanglandau dos)"
+        )
+
+
 def enumerate_orbits(
     lattice: Lattice, composition: int | None = None, cache_folder: Path | None = None, n_threads: int | None = None
 ) -> Orbits:
@@ -235,11 +250,7 @@ def enumerate_orbits(
     InputError
         If the lattice is too large, or has too many orbits to list.
     """
-    if lattice.n_sites > MAX_ENUMERATED_SITES:
-        raise InputError(
-            f"the lattice has {lattice.n_sites} sites; exact enumeration is limited to {MAX_ENUMERATED_SITES}: "
-            "use a smaller repeat, or sample the density of states (wanglandau dos)"
-        )
+    check_size(lattice)
     _check_composition(lattice.n_sites, composition)
     folder = default_cache_folder() if cache_folder is None else Path(cache_folder)
     wanted = list(range(lattice.n_sites + 1)) if composition is None else [composition]

@@ -96,7 +96,7 @@ def _make_system(name: str, settings: Mapping[str, Any], folder: Path, repeat: t
 
 
 def _make_lattice(settings: Mapping[str, Any], folder: Path, repeat: tuple[int, int, int] | None) -> Lattice:
-    first, second = settings["species"]
+    first, second = _two_species(settings["species"])
     chosen = tuple(repeat if repeat is not None else settings.get("repeat", (1, 1, 1)))
     if "structure_file" in settings:
         try:
@@ -105,5 +105,13 @@ def _make_lattice(settings: Mapping[str, Any], folder: Path, repeat: tuple[int, 
             raise InputError(f"cannot read structure file {settings['structure_file']}: {error}") from error
         assert isinstance(atoms, Atoms)
         return Lattice.from_atoms(atoms, (first, second)).repeat(chosen)
-    constant = float(settings["lattice_constant"]) / units.Bohr
-    return Lattice.cubic(settings["structure"], (first, second), constant, chosen)
+    constant = settings["lattice_constant"]
+    if isinstance(constant, bool) or not isinstance(constant, int | float):
+        raise InputError(f"lattice_constant is {constant!r}; give a number in Angstrom")
+    return Lattice.cubic(settings["structure"], (first, second), constant / units.Bohr, chosen)
+
+
+def _two_species(species: Any) -> tuple[str, str]:
+    if not isinstance(species, list) or len(species) != 2 or not all(isinstance(symbol, str) for symbol in species):
+        raise InputError(f'species is {species!r}; give two chemical symbols, as in ["Cu", "Au"]')
+    return species[0], species[1]

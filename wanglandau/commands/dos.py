@@ -54,14 +54,18 @@ def dos(
         Draw ln g, its error and C(T) into this file (PNG, PDF or SVG).
     """
     from wanglandau.commands.exact import enumerate_and_write
-    from wanglandau.commands.preparation import check_writable, prepare
+    from wanglandau.commands.preparation import check_figure, check_writable, prepare
+    from wanglandau.exact import check_enumerable
     from wanglandau.run_file import write_run
     from wanglandau.sampling import sample_density
 
     start = time.perf_counter()
     chosen, energies, n_second = prepare(system, oracle, composition, repeat)
     out = out or Path(f"{chosen.name}-{n_second}.h5")
-    check_writable(out, exact, figure)
+    check_writable(out, exact)
+    check_figure(figure)
+    if exact is not None:
+        check_enumerable(energies)
     sampled = sample_density(energies, n_second, settings)
     record = _run_record(chosen, oracle, energies, sampled, time.perf_counter() - start)
     write_run(out, record)

@@ -35,6 +35,22 @@ def prepare(
     return system, load_oracle(specification, system), n_second
 
 
+FIGURE_FORMATS = (".png", ".pdf", ".svg")
+
+
+def check_figure(path: Path | None) -> None:
+    """Refuse a figure of a kind that cannot be drawn, before the work.
+
+    Raises
+    ------
+    InputError
+        If the ending is not one of ``FIGURE_FORMATS``.
+    """
+    if path is not None and path.suffix.lower() not in FIGURE_FORMATS:
+        raise InputError(f"figure {path} has no known format; let its name end in {', '.join(FIGURE_FORMATS)}")
+    check_writable(path)
+
+
 def check_writable(*paths: Path | None) -> None:
     """Refuse before hours of work what could not be written after them."""
     for path in paths:

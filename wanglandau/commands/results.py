@@ -38,16 +38,17 @@ def thermo(
         Draw the curves into this file (PNG, PDF or SVG).
     """
     from wanglandau import thermodynamics as thermal
-    from wanglandau.commands.preparation import check_writable
+    from wanglandau.commands.preparation import check_figure, check_writable
     from wanglandau.density_of_states import DensityOfStates
     from wanglandau.run_file import read_result
 
+    check_writable(csv)
+    check_figure(figure)
     record = read_result(file)
     source = _thermal_source(record, composition)
     grid = thermal.parse_temperatures(temperatures) if temperatures else thermal.default_temperatures(source)
     curves = thermal.thermodynamics(source, grid)
     peak = thermal.heat_capacity_peak(source, grid)
-    check_writable(csv, figure)
     if csv is not None:
         csv.write_text(thermal.format_csv(curves), encoding="utf-8")
     if figure is not None:
