@@ -18,6 +18,7 @@ from wanglandau.settings import WangLandauSettings
 from wanglandau.systems import System, load_system
 from wanglandau.verdict import judge
 from wanglandau.walkers import Engine, Walkers, Weights, Window, flat_weights, make_walkers
+from wanglandau.wang_landau import advance_run, make_run
 
 FLATNESS_TOLERANCE = 0.02
 """Of a histogram of 4e7 trials under exact weights; its statistical scatter is a quarter of this."""
@@ -205,6 +206,7 @@ def test_grid_grows_to_energies_that_the_search_missed(pair: PairOracle, monkeyp
     monkeypatch.setattr(sampling, "search_range", lambda *_: missed)
     sampled = sample_density(pair, 16, WangLandauSettings(runs=2, max_trials=5_000_000, precision=1e-6), progress=False)
     assert all(run.extended_at for run in sampled.runs)
+    assert all(run.first_bin <= -9 for run in sampled.runs)  # nine levels lie below what the search found
     assert sampled.density.visited.sum() == len(FCC_HALF)
     assert rms_error(sampled) < 0.05
 
@@ -291,3 +293,23 @@ def test_interrupt_keeps_what_was_found(pair: PairOracle, monkeypatch: pytest.Mo
     assert sampled.interrupted
     assert sampled.runs[0].trials > 0
     assert "interrupted" in judge(sampled).summary
+
+
+def test_walkers_stay_in_their_bins_when_the_grid_grows(pair: PairOracle) -> None:
+    walkers_window = Window(-110.5, -91.5)
+    grid = EnergyGrid.covering(-110.0, -92.0, 2.0)
+    run = make_run(Engine.fastest(pair), 16, 3, grid, Window(), None, np.random.SeedSequence(4))
+    assert walkers_window.holds(run.walkers.records["energy"]).all()
+    while not run.extended_at:
+        advance_run(run, Engine.fastest(pair), 10**9)
+    assert np.array_equal(run.walkers.records["bin"], run.grid.index(run.walkers.records["energy"]))
+    assert run.grid.start == grid.start + 2.0 * run.first_bin
+
+
+def test_every_trial_counts_whether_accepted_or_not(pair: PairOracle) -> None:
+    walkers = make_walkers(pair, 16, 3, np.random.SeedSequence(4))
+    weights = flat_weights(EnergyGrid.covering(-128.0, -64.0, 2.0), walkers, 1.0)
+    Engine.fastest(pair).advance(walkers, weights, 1000)
+    assert weights.control["trials"] == weights.bins["visits"].sum() == 3000
+    assert 0 < walkers.records["accepted"].sum() < 3000
+    assert weights.bins["ln_g"].sum() > 3000  # new bins begin at the lowest ln g there is
