@@ -21,6 +21,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from surrogate.settings import check_tasks
+from wanglandau.atomic_file import replacing
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 
@@ -207,17 +208,11 @@ def save_artefact(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]
 
 def write_atomically(target: Path, content: bytes) -> None:
     """Write ``content`` under a temporary name and rename it."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
+        with replacing(target) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
         raise InputError(f"cannot write {target}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_artefact(path: str | os.PathLike[str]) -> Artefact:

@@ -37,6 +37,7 @@ import numpy as np
 
 from surrogate.orbits import MAX_SITES, folds_by_orbit, orbit_labels, split_by_orbit
 from wanglandau.errors import InputError
+from wanglandau.hdf5_parts import writing
 from wanglandau.lattice import Lattice
 
 __all__ = ["Dataset", "folds_by_orbit", "load_dataset", "orbit_labels", "save_dataset", "split_by_orbit"]
@@ -280,16 +281,8 @@ def save_dataset(dataset: Dataset, path: str | os.PathLike[str]) -> None:
     dataset : Dataset
     path : str or path
     """
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with h5py.File(temporary, "w") as file:
-            _write(file, dataset)
-        os.replace(temporary, target)
-    except OSError as error:
-        raise InputError(f"cannot write data set {target}: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(Path(path)) as file:
+        _write(file, dataset)
 
 
 def _write(file: h5py.File, dataset: Dataset) -> None:

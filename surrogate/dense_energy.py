@@ -41,7 +41,6 @@ class DenseEnergy:
 
     def __init__(self, lattice: Lattice, settings: DenseSettings, arrays: Mapping[str, np.ndarray]) -> None:
         self.tasks = tuple(task for task in TASKS if f"head.{task}.weight" in arrays)
-        self._n_sites = lattice.n_sites
         self._arrays = arrays
         _check_shapes(arrays, self.tasks, lattice.n_sites, settings.width)
         self._tables = _make_tables(arrays, self.tasks) if "energy" in self.tasks else None

@@ -13,8 +13,6 @@ from wanglandau.errors import InputError
 TASKS = ("energy", "charge", "moment")
 """What a surrogate can learn, in the order in which tasks are listed everywhere."""
 
-Task = Literal["energy", "charge", "moment"]
-
 PAPER_WEIGHTS: Mapping[tuple[str, tuple[str, ...]], tuple[float, ...]] = {
     ("cuau", ("energy", "charge")): (1e-4, 8.0),
     ("fept", ("energy", "charge", "moment")): (1e-4, 70.0, 1.0),

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-import tomllib
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,6 +27,7 @@ from ase.calculators.calculator import get_calculator_class
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
 from wanglandau.systems import System
+from wanglandau.toml_file import read_toml
 
 ENERGY_DIGITS = 9
 """Mixing energies are rounded to this many decimals (Ry), so that equivalent configurations have equal energies."""
@@ -136,10 +136,7 @@ def from_argument(argument: str, system: System) -> AseOracle:
 
 
 def _read_file(name: str) -> tuple[str, Mapping[str, Any]]:
-    try:
-        settings = tomllib.loads(Path(name).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"cannot read calculator file {name}: {error}") from error
+    settings = read_toml(Path(name), "calculator file")
     unknown = sorted(set(settings) - {"calculator", "parameters"})
     if unknown:
         raise InputError(f"{name}: unknown key {unknown[0]!r}; known keys are calculator, parameters")

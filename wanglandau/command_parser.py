@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
-import tomllib
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from jsonargparse import ActionYesNo, ArgumentParser
 
 from wanglandau.command_options import REQUIRED, Option, describe, find_options, sequence_of, without_none
 from wanglandau.errors import InputError
+from wanglandau.toml_file import read_toml
 
 _METAVARS = {int: "N", float: "X", Path: "FILE"}
 
@@ -124,12 +124,7 @@ def _split_config_files(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _check_config_file(file: str, options: Mapping[str, Option]) -> None:
-    try:
-        settings = tomllib.loads(Path(file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"cannot read configuration file {file}: {reason}") from error
-    for key, value in settings.items():
+    for key, value in read_toml(Path(file), "configuration file").items():
         if key not in options:
             raise InputError(f"{file}: unknown key {key!r}; {suggest(key, sorted(options))}")
         _check_shape(f"{file}: key {key!r}", without_none(options[key].kind), value)

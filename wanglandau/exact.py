@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from wanglandau.errors import InputError, OracleError
-from wanglandau.oracle import EnergyOracle
+from wanglandau.errors import InputError
+from wanglandau.oracle import EnergyOracle, checked_energies
 from wanglandau.orbits import Orbits, check_size, enumerate_orbits
 
 LEVEL_TOLERANCE = 1e-9
@@ -152,20 +152,11 @@ def _orbit_energies(
         for start in range(0, len(orbits), step):
             occupations = orbits.occupations(start, start + step)
             if images is None:
-                yield _checked_energies(oracle, occupations)
+                yield checked_energies(oracle, occupations)
             else:
                 every_image = occupations[:, images].reshape(-1, orbits.n_sites)
-                yield _checked_energies(oracle, every_image).reshape(-1, len(images)).mean(axis=1)
+                yield checked_energies(oracle, every_image).reshape(-1, len(images)).mean(axis=1)
             bar.update(len(occupations))
-
-
-def _checked_energies(oracle: EnergyOracle, occupations: np.ndarray) -> np.ndarray:
-    energies = np.asarray(oracle.energies(occupations), dtype=np.float64)
-    if energies.shape != (len(occupations),):
-        raise OracleError(f"the oracle gave energies of shape {energies.shape} for {len(occupations)} configurations")
-    if not np.isfinite(energies).all():
-        raise OracleError(f"the oracle gave {np.count_nonzero(~np.isfinite(energies))} energies that are not finite")
-    return energies
 
 
 def _collect(orbits: Orbits, energies: np.ndarray) -> ExactLevels:

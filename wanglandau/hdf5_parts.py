@@ -7,37 +7,29 @@ Whatever is wrong with a file becomes one line.
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from wanglandau.atomic_file import replacing
 from wanglandau.errors import InputError
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[h5py.File]:
     """Open a temporary file beside ``path`` and rename it when all is written and on disk."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with h5py.File(temporary, "x") as file:
+        with replacing(path) as temporary, h5py.File(temporary, "x") as file:
             yield file
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(
             f"cannot write {path}: {reason}; name a file in a folder that exists and is writable"
         ) from error
-    finally:
-        with suppress(OSError):  # already renamed, or its folder is none
-            temporary.unlink()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from wanglandau.errors import OracleError
 from wanglandau.lattice import Lattice
 
 ENERGY_QUANTUM = 2.0**-40
@@ -149,3 +150,21 @@ class ModelOracle(EnergyOracle, Protocol):
         For benchmarks and cross-checks; slower than ``energies`` and not the same to the last bit.
         """
         ...
+
+
+def checked_energies(oracle: EnergyOracle, occupations: np.ndarray) -> np.ndarray:
+    """Ask an oracle and insist on one finite number each, ``float64[n]``, Ry per cell.
+
+    Raises
+    ------
+    OracleError
+        If there is not one finite energy for each configuration.
+    """
+    energies = np.asarray(oracle.energies(occupations), dtype=np.float64)
+    if energies.shape != (len(occupations),):
+        raise OracleError(f"the oracle gave {energies.shape} energies for {len(occupations)} configurations")
+    if not np.isfinite(energies).all():
+        bad = int(np.flatnonzero(~np.isfinite(energies))[0])
+        occupied = "".join(str(value) for value in occupations[bad])
+        raise OracleError(f"the oracle gave {energies[bad]} Ry for occupations {occupied}; energies must be finite")
+    return energies

@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
 import numpy as np
+
+from wanglandau.atomic_file import replacing
 
 FORMAT = "alloy-wanglandau orbits 1"
 
@@ -61,20 +63,10 @@ def store_orbits(folder: Path, permutations: np.ndarray, lists: OrbitLists) -> N
     """Add lists to the file of their group; compositions that are in it already stay there."""
     others = [c for c in range(permutations.shape[1] + 1) if c not in lists]
     merged = load_orbits(folder, permutations, others) | lists
-    try:
+    with suppress(OSError):  # a cache that cannot be written only costs time
         folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
-        os.close(handle)
-    except OSError:
-        return
-    try:
-        _write(Path(temporary), _digest(permutations), merged)
-        os.replace(temporary, cache_file(folder, permutations))
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        with replacing(cache_file(folder, permutations)) as temporary:
+            _write(temporary, _digest(permutations), merged)
 
 
 def _write(path: Path, digest: str, lists: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> None:

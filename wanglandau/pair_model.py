@@ -16,7 +16,6 @@ A pair-model file looks like this::
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from wanglandau.lattice import Lattice
 from wanglandau.oracle import ENERGY_QUANTUM, CompiledEnergy
 from wanglandau.shells import Shell
 from wanglandau.systems import System
+from wanglandau.toml_file import read_toml
 
 MAX_ENERGY = 2.0**11
 """Largest energy of a cell (Ry); up to twice this value, sums of whole energy quanta are exact in float64."""
@@ -156,10 +156,7 @@ def from_argument(argument: str, system: System) -> PairOracle:
     """
     if not argument:
         raise InputError("the pair oracle needs a file with bond energies; write --oracle pair:FILE.toml")
-    try:
-        settings = tomllib.loads(Path(argument).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"cannot read pair-model file {argument}: {error}") from error
+    settings = read_toml(Path(argument), "pair-model file")
     _check_settings(argument, settings, system)
     factor = _UNITS[settings.get("units", "Ry")]
     energies = [factor * energy for energy in settings["unlike_bond_energies"]]

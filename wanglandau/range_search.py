@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wanglandau.energy_grid import EnergyGrid
-from wanglandau.walkers import Engine, Walkers, Window, boltzmann_weights, checked_energies, make_walkers
+from wanglandau.oracle import checked_energies
+from wanglandau.walkers import Engine, Walkers, Window, boltzmann_weights, make_walkers
 
 N_WALKERS = 32
 """Random starts of the search."""

@@ -11,7 +11,6 @@ A system file looks like this::
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from ase import Atoms, units
 
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
+from wanglandau.toml_file import read_toml
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,7 @@ def load_system(system: str, repeat: tuple[int, int, int] | None = None) -> Syst
     path = Path(system)
     if path.suffix != ".toml":
         raise InputError(f"system {system!r} is not known; choose one of {', '.join(NAMED)} or give a .toml file")
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"cannot read system file {system}: {error}") from error
+    settings = read_toml(path, "system file")
     return _make_system(str(settings.get("name", path.stem)), settings, path.parent, repeat)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from wanglandau import kernels
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError, OracleError
-from wanglandau.oracle import CompiledEnergy, CompiledOracle, EnergyOracle
+from wanglandau.oracle import CompiledEnergy, CompiledOracle, EnergyOracle, checked_energies
 
 
 @dataclass
@@ -116,18 +116,6 @@ class Window:
     def holds(self, energies: np.ndarray) -> np.ndarray:
         """Tell which energies lie inside."""
         return (energies >= self.low) & (energies <= self.high)
-
-
-def checked_energies(oracle: EnergyOracle, occupations: np.ndarray) -> np.ndarray:
-    """Ask an oracle and insist on one finite number each, ``float64[n]``, Ry per cell."""
-    energies = np.asarray(oracle.energies(occupations), dtype=np.float64)
-    if energies.shape != (len(occupations),):
-        raise OracleError(f"the oracle gave {energies.shape} energies for {len(occupations)} configurations")
-    if not np.isfinite(energies).all():
-        bad = int(np.flatnonzero(~np.isfinite(energies))[0])
-        occupied = "".join(str(value) for value in occupations[bad])
-        raise OracleError(f"the oracle gave {energies[bad]} Ry for occupations {occupied}; energies must be finite")
-    return energies
 
 
 MAX_START_DRAWS = 200
