@@ -2,7 +2,8 @@
 
 Every file begins with a description of what was computed::
 
-    /                           attributes: kind ("wanglandau run" or "wanglandau exact"), schema (int),
+    /                           attributes: kind ("wanglandau run", "wanglandau exact" or, see
+    |                           :mod:`wanglandau.semigrand_file`, "wanglandau semigrand"), schema (int),
     |                           created (ISO 8601, UTC), duration_s (float)
     +-- versions                str, JSON object: package -> version
     +-- system                  attributes: name, species (two str)
@@ -39,34 +40,34 @@ A file is written to a temporary name in its folder and renamed: it is complete 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
 from wanglandau.density_of_states import DensityOfStates
-from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
-from wanglandau.hdf5_parts import read_array, read_json, reading, write_array, write_json, writing
+from wanglandau.hdf5_parts import read_array, write_array, writing
 from wanglandau.lattice import Lattice
 from wanglandau.oracle import EnergyOracle
+from wanglandau.result_parts import (
+    EXACT_KIND,
+    RUN_KIND,
+    SEMIGRAND_KIND,
+    now,
+    read_density,
+    read_description,
+    read_outcome,
+    reading_result,
+    write_density,
+    write_description,
+    write_outcome,
+)
 
 if TYPE_CHECKING:
     from wanglandau.exact import ExactLevels
-
-SCHEMA = 1
-RUN_KIND = "wanglandau run"
-EXACT_KIND = "wanglandau exact"
-
-
-def now() -> str:
-    """Return the time, UTC, as in ISO 8601, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def describe_system(name: str, lattice: Lattice) -> dict[str, Any]:
@@ -139,17 +140,9 @@ def write_run(path: str | os.PathLike[str], record: RunRecord) -> None:
         If the file cannot be written.
     """
     with writing(Path(path)) as file:
-        _write_description(file, RUN_KIND, record)
-        arrays = {name: value for name, value in record.diagnostics.items() if isinstance(value, np.ndarray)}
-        plain = {name: value for name, value in record.diagnostics.items() if name not in arrays}
-        write_json(file, "settings", record.settings)
-        write_json(file, "seeds", record.seeds)
-        write_json(file, "verdict", record.verdict)
-        write_json(file, "diagnostics", plain)
-        group = file.create_group("diagnostic_arrays")
-        for name, value in arrays.items():
-            write_array(group, name, value)
-        _write_density(file.create_group("density_of_states"), record.density)
+        write_description(file, RUN_KIND, record)
+        write_outcome(file, record)
+        write_density(file.create_group("density_of_states"), record.density)
 
 
 def read_run(path: str | os.PathLike[str]) -> RunRecord:
@@ -160,20 +153,9 @@ def read_run(path: str | os.PathLike[str]) -> RunRecord:
     InputError
         If it is missing, damaged or something else.
     """
-    with _reading_result(Path(path), RUN_KIND) as file:
-        diagnostics = read_json(file, "diagnostics", dict)
-        diagnostics |= {name: data[()] for name, data in file["diagnostic_arrays"].items()}
-        verdict = read_json(file, "verdict", dict)
-        if missing := {"trusted", "reasons", "summary"} - set(verdict):
-            raise KeyError(f"verdict/{min(missing)}")
-        return RunRecord(
-            density=_read_density(file["density_of_states"]),
-            settings=read_json(file, "settings", dict),
-            seeds=[int(seed) for seed in read_json(file, "seeds", list)],
-            diagnostics=diagnostics,
-            verdict=verdict,
-            **_read_description(file),
-        )
+    with reading_result(Path(path), RUN_KIND) as file:
+        density = read_density(file["density_of_states"])
+        return RunRecord(density=density, **read_outcome(file), **read_description(file))
 
 
 def write_exact(
@@ -198,7 +180,7 @@ def write_exact(
     """
     record = ExactRecord(levels, dict(system), dict(oracle), dict(versions or {}), duration_s=duration_s)
     with writing(Path(path)) as file:
-        _write_description(file, EXACT_KIND, record)
+        write_description(file, EXACT_KIND, record)
         group = file.create_group("levels")
         group.attrs["n_sites"] = levels.n_sites
         group.attrs["composition"] = -1 if levels.composition is None else levels.composition
@@ -220,7 +202,7 @@ def read_exact(path: str | os.PathLike[str]) -> ExactRecord:
     """
     from wanglandau.exact import ExactLevels  # enumeration is compiled code that most readers do not need
 
-    with _reading_result(Path(path), EXACT_KIND) as file:
+    with reading_result(Path(path), EXACT_KIND) as file:
         group = file["levels"]
         shape = group["energy"].shape
         composition = int(group.attrs["composition"])
@@ -235,89 +217,20 @@ def read_exact(path: str | os.PathLike[str]) -> ExactRecord:
                 for name, keys in file["ground_states"].items()
             },
         )
-        return ExactRecord(levels=levels, **_read_description(file))
+        return ExactRecord(levels=levels, **read_description(file))
 
 
 def read_result(path: str | os.PathLike[str]) -> RunRecord | ExactRecord:
-    """Read a result file of either kind; raises as :func:`read_run` does."""
-    with _reading_result(Path(path), None) as file:
+    """Read a result file of one density of states or of exact levels.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_run` does, and if the file holds sampled densities of all compositions; those are read by
+        :func:`wanglandau.semigrand_file.read_any_result`.
+    """
+    with reading_result(Path(path), None) as file:
         kind = file.attrs["kind"]
+    if kind == SEMIGRAND_KIND:
+        raise InputError(f"{path} holds densities of states of all compositions; give it to 'wanglandau mixing'")
     return read_run(path) if kind == RUN_KIND else read_exact(path)
-
-
-def _write_description(file: h5py.File, kind: str, record: RunRecord | ExactRecord) -> None:
-    file.attrs.update({"kind": kind, "schema": SCHEMA, "created": record.created, "duration_s": record.duration_s})
-    write_json(file, "versions", record.versions)
-    system = file.create_group("system")
-    system.attrs.update({"name": record.system["name"], "species": list(record.system["species"])})
-    write_array(system, "cell", np.asarray(record.system["cell"], dtype=np.float64))
-    write_array(system, "positions", np.asarray(record.system["positions"], dtype=np.float64))
-    oracle = file.create_group("oracle")
-    for name in ("name", "identity", "invariant"):
-        oracle.attrs[name] = record.oracle[name]
-    oracle.attrs["reference_energies"] = np.asarray(record.oracle["reference_energies"], dtype=np.float64)
-
-
-def _read_description(file: h5py.File) -> dict[str, Any]:
-    system, oracle = file["system"], file["oracle"]
-    sites = system["positions"].shape[0]
-    return {
-        "versions": read_json(file, "versions", dict),
-        "system": {
-            "name": str(system.attrs["name"]),
-            "species": [str(symbol) for symbol in system.attrs["species"]],
-            "cell": read_array(system, "cell", np.float64, (3, 3)),
-            "positions": read_array(system, "positions", np.float64, (sites, 3)),
-        },
-        "oracle": {
-            "name": str(oracle.attrs["name"]),
-            "identity": str(oracle.attrs["identity"]),
-            "invariant": bool(oracle.attrs["invariant"]),
-            "reference_energies": [float(value) for value in oracle.attrs["reference_energies"]],
-        },
-        "created": str(file.attrs["created"]),
-        "duration_s": float(file.attrs["duration_s"]),
-    }
-
-
-def _write_density(group: h5py.Group, density: DensityOfStates) -> None:
-    grid = density.grid
-    group.attrs.update({"start": grid.start, "width": grid.width, "n_bins": grid.n_bins, "n_sites": density.n_sites})
-    group.attrs["composition"] = -1 if density.composition is None else density.composition
-    group.attrs.update({"exact": density.exact, "coverage": density.coverage})
-    for name in ("run_ln_g", "mean_energy", "energy_variance"):
-        write_array(group, name, getattr(density, name))
-
-
-def _read_density(group: h5py.Group) -> DensityOfStates:
-    attributes = group.attrs
-    grid = EnergyGrid(float(attributes["start"]), float(attributes["width"]), int(attributes["n_bins"]))
-    composition = int(attributes["composition"])
-    n_runs = group["run_ln_g"].shape[0]
-    return DensityOfStates(
-        grid=grid,
-        n_sites=int(attributes["n_sites"]),
-        composition=None if composition < 0 else composition,
-        run_ln_g=read_array(group, "run_ln_g", np.float64, (n_runs, grid.n_bins)),
-        mean_energy=read_array(group, "mean_energy", np.float64, (grid.n_bins,)),
-        energy_variance=read_array(group, "energy_variance", np.float64, (grid.n_bins,)),
-        exact=bool(attributes["exact"]),
-        coverage=float(attributes["coverage"]),
-    )
-
-
-@contextmanager
-def _reading_result(path: Path, kind: str | None) -> Iterator[h5py.File]:
-    with reading(path) as file:
-        _check_kind(path, file, kind)
-        yield file
-
-
-def _check_kind(path: Path, file: h5py.File, wanted: str | None) -> None:
-    kind = file.attrs.get("kind")
-    if kind not in (RUN_KIND, EXACT_KIND):
-        raise InputError(f"{path} is not a result file of wanglandau")
-    if wanted is not None and kind != wanted:
-        raise InputError(f"{path} holds a '{kind}' but a '{wanted}' is needed here")
-    if file.attrs.get("schema") != SCHEMA:
-        raise InputError(f"{path} has schema {file.attrs.get('schema')}; this version reads {SCHEMA}: make it anew")
