@@ -279,5 +279,5 @@ def test_what_cannot_be_measured_is_refused() -> None:
     for observable in (ShortRangeOrder(FCC), LongRangeOrder(FCC), SublatticeOrder(FCC, "L1_0")):
         with pytest.raises(InputError, match="32"):
             observable.measure(np.zeros((2, 16), dtype=np.int8))
-    with pytest.raises(InputError, match="one site in its primitive cell"):
+    with pytest.raises(InputError, match="no primitive cell of one site"):
         structure_variants(Lattice(("Cu", "Au"), np.eye(3) * 9, np.array([[0, 0, 0], [2.0, 2, 2]])), [])
