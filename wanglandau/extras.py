@@ -11,6 +11,7 @@ EXTRA_OF_PACKAGE: Mapping[str, str] = {
     "torch": "surrogate",
     "xgboost": "surrogate",
     "matplotlib": "figures",
+    "mpi4py": "mpi",
 }
 """The extra of this distribution that installs each optional package."""
 

@@ -1,18 +1,19 @@
-"""The compiled heart of every sampler: propose, accept, record.
+"""The compiled heart of every sampler: propose, decide, record.
 
-Metropolis and Wang-Landau are one rule with one log-weight, ``-beta E - ln_g[bin(E)]``: a
-flat-histogram run has beta = 0 and lowers its weight where it stands, a Boltzmann run has one bin of
-infinite width. :func:`accept_and_record` is the only place that decides on a trial; the fused
-loop (:func:`fused_rounds`) and the batched one (:func:`propose_swaps`, :func:`decide_swaps`) both call it, in the
-same order and with the same random numbers, so that they walk through the same states.
+Metropolis and Wang-Landau are one rule with one log-weight, ``field * composition - beta * E - ln_g[bin]``: a
+flat-histogram run has beta = field = 0 and lowers its weight where it stands, a Boltzmann run has one bin of infinite
+width. :func:`decide` is the only place that decides on a trial and :func:`record` the only one that records a visit;
+the loops of :mod:`wanglandau.rounds` differ in when they call them.
 
-Walkers take turns within a round and share one ``ln_g``. Each has its own random-number stream
-(xoshiro256++, Blackman and Vigna, ACM Trans. Math. Softw. 47, 36 (2021)).
+Bins are those of the energy or, in a run over all compositions, of composition and energy together: the bins of
+composition n are a row of their own that begins at ``n * row_length``.
+
+Every walker has its own random-number stream (xoshiro256++, Blackman and Vigna, ACM Trans. Math. Softw. 47, 36 (2021)).
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -20,11 +21,20 @@ from numba import njit
 WALKER = np.dtype(
     [
         ("energy", "f8"),  # Ry per cell
+        ("composition", "i8"),  # second-species atoms
         ("bin", "i8"),
+        ("origin", "i8"),  # the bin in which the last trial began
+        ("target", "i8"),  # the bin that the last trial proposed, -1 outside the grid
+        ("beta", "f8"),  # 1/Ry; 0 in flat-histogram runs
+        ("field", "f8"),  # beta times the chemical-potential difference
         ("random_state", "u8", (4,)),
         ("accepted", "i8"),
         ("lowest", "f8"),  # energies visited so far, Ry per cell
         ("highest", "f8"),
+        ("out_of_range", "i8"),  # trials beyond either end of the grid since Python last looked
+        ("lowest_refused", "f8"),  # extremes of those
+        ("highest_refused", "f8"),
+        ("replica", "i8"),  # number of the configuration, which travels with it from window to window
         ("heading", "i8"),  # +1 after a visit to the lowest bin, -1 after the highest, 0 before either
         ("half_trips", "i8"),  # passages from one end of the visited range to the other
     ]
@@ -41,26 +51,38 @@ BIN = np.dtype(
         ("energy_square_sum", "f8"),  # and of its square, Ry^2
     ]
 )
-"""Log-weight and records of a bin, shared by the walkers of a run."""
+"""Log-weight and records of a bin, shared by the walkers of a walk."""
+
+FIXED, ONE_OVER_T, SAD = range(3)
+"""How ln_f comes about: as Python set it, visited bins / trials, or by the rule of SAD; see :func:`begin_round`."""
 
 CONTROL = np.dtype(
     [
         ("start", "f8"),  # lower edge of bin 0, Ry
         ("inverse_width", "f8"),  # 1/Ry; 0 makes one bin of infinite width
-        ("beta", "f8"),  # 1/Ry
+        ("energy_bins", "i8"),  # bins of the energy
+        ("row_length", "i8"),  # bins from one composition to the next; 0 where bins are of the energy alone
+        ("flipping", "i8"),  # 1: a trial flips one site, 0: it swaps two
         ("ln_f", "f8"),  # added to ln_g at every visit
-        ("one_over_t", "i8"),  # 1: ln_f = visited bins / trials, renewed every round
+        ("gain", "i8"),  # FIXED, ONE_OVER_T or SAD
         ("trials", "i8"),  # of all walkers together
         ("bins_seen", "i8"),
         ("bins_found", "i8"),  # found since Python last looked
-        ("lowest_seen", "i8"),
+        ("lowest_seen", "i8"),  # of the energy
         ("highest_seen", "i8"),
-        ("out_of_range", "i8"),  # trials beyond either end of the grid since Python last looked
-        ("lowest_refused", "f8"),  # extremes of those
-        ("highest_refused", "f8"),
+        ("holds_bottom", "i8"),  # 1 where the lowest energies belong to this window: there a trip turns
+        ("holds_top", "i8"),
+        ("counting", "i8"),  # 1: count proposals from bin to bin
+        ("bounded", "i8"),  # 1: the weight is extrapolated outside [low_end, high_end]
+        ("low_end", "i8"),
+        ("high_end", "i8"),
+        ("slope", "f8"),  # d ln g / d bin below low_end
+        ("sad_width", "f8"),  # of SAD: width of the range of interest over k T_min,
+        ("sad_bins", "f8"),  # its number of bins
+        ("sad_trials", "f8"),  # and the trials made when it last grew
     ]
 )
-"""Scalars of a run."""
+"""Scalars of a walk."""
 
 
 @njit(cache=True)
@@ -79,24 +101,48 @@ def next_random(state: np.ndarray) -> np.uint64:
 
 
 @njit(cache=True)
-def pick_swap(sites: np.ndarray, composition: int, state: np.ndarray, picks: np.ndarray, flips: np.ndarray) -> None:
-    """Choose one site of each species, both uniformly, from one draw of 64 bits.
+def pick_move(sites: np.ndarray, walker: Any, picks: np.ndarray, flips: np.ndarray) -> None:
+    """Choose the sites of a trial uniformly, from one draw of 64 bits.
 
-    ``picks`` receives the two places in ``sites``, ``flips`` the two sites.
+    One of each species where ``flips`` has two places, any one site where it has one. ``picks`` receives the places in
+    ``sites`` (int32[n_sites], those of the second species first), ``flips`` the sites themselves.
     """
-    bits = next_random(state)
+    bits = next_random(walker.random_state)
     low = bits & np.uint64(0xFFFFFFFF)
     high = bits >> np.uint64(32)
-    picks[0] = np.int32((low * np.uint64(composition)) >> np.uint64(32))
-    picks[1] = composition + np.int32((high * np.uint64(len(sites) - composition)) >> np.uint64(32))
+    if len(flips) == 1:
+        flips[0] = np.int32((low * np.uint64(len(sites))) >> np.uint64(32))
+        return
+    picks[0] = np.int32((low * np.uint64(walker.composition)) >> np.uint64(32))
+    picks[1] = walker.composition + np.int32((high * np.uint64(len(sites) - walker.composition)) >> np.uint64(32))
     flips[0] = sites[picks[0]]
     flips[1] = sites[picks[1]]
 
 
 @njit(cache=True)
-def bin_of(energy: float, control: Any) -> np.int64:
-    """Return the bin of an energy, the expression of :meth:`EnergyGrid.index`."""
-    return np.int64(np.floor((energy - control.start) * control.inverse_width))
+def make_move(sites: np.ndarray, picks: np.ndarray, flips: np.ndarray) -> None:
+    """Keep the list of sites in step with a swap that was made; flips need no list."""
+    if len(flips) == 2:
+        kept = sites[picks[0]]
+        sites[picks[0]] = sites[picks[1]]
+        sites[picks[1]] = kept
+
+
+@njit(cache=True)
+def composition_after(occupations: np.ndarray, walker: Any, flips: np.ndarray) -> np.int64:
+    """Return the number of second-species atoms after a move."""
+    if len(flips) == 2:
+        return walker.composition
+    return walker.composition + 1 - 2 * np.int64(occupations[flips[0]])
+
+
+@njit(cache=True)
+def bin_of(energy: float, composition: int, control: Any) -> np.int64:
+    """Return the bin of a state, the expression of :meth:`EnergyGrid.index`; -1 outside the grid."""
+    index = np.int64(np.floor((energy - control.start) * control.inverse_width))
+    if index < 0 or index >= control.energy_bins:
+        return np.int64(-1)
+    return index + composition * control.row_length
 
 
 @njit(cache=True)
@@ -110,35 +156,86 @@ def _weight_of_unseen(bins: np.ndarray) -> float:
 
 
 @njit(cache=True)
-def _note_out_of_range(control: Any, energy: float) -> None:
-    control.out_of_range += 1
-    control.lowest_refused = min(control.lowest_refused, energy)
-    control.highest_refused = max(control.highest_refused, energy)
+def weight_of(bins: np.ndarray, control: Any, index: Any) -> float:
+    """Return the ln g with which a bin counts in the acceptance.
+
+    Where the weight is bounded (SAD) it is that of an infinite temperature above the range of interest and of the
+    lowest temperature of interest below it.
+    """
+    if control.bounded:
+        if index > control.high_end:
+            return bins[control.high_end].ln_g
+        if index < control.low_end:
+            return bins[control.low_end].ln_g + control.slope * (index - control.low_end)
+    if not bins[index].seen:
+        return _weight_of_unseen(bins)
+    return bins[index].ln_g
+
+
+@njit(cache=True)
+def _note_out_of_range(walker: Any, energy: float) -> None:
+    walker.out_of_range += 1
+    walker.lowest_refused = min(walker.lowest_refused, energy)
+    walker.highest_refused = max(walker.highest_refused, energy)
+
+
+@njit(cache=True)
+def decide(
+    walker: Any, bins: np.ndarray, control: Any, energy: float, composition: int, log_proposal_ratio: float
+) -> bool:
+    """Accept or reject a trial; changes nothing but the walker.
+
+    Parameters
+    ----------
+    walker : record of WALKER
+        Changed in place.
+    bins : BIN[n_bins]
+    control : record of CONTROL
+    energy : float, Ry per cell
+        Of the proposed state.
+    composition : int
+        Of the proposed state.
+    log_proposal_ratio : float
+        ln of the chance to propose the way back over that to propose the way there; 0 for swaps and flips.
+
+    Returns
+    -------
+    bool
+        Whether the proposed state is taken; occupations are left to the caller.
+    """
+    random_bits = next_random(walker.random_state)
+    target = bin_of(energy, composition, control)
+    walker.origin, walker.target = walker.bin, target
+    if target < 0:
+        _note_out_of_range(walker, energy)
+        return False
+    gain = walker.beta * (walker.energy - energy) + walker.field * (composition - walker.composition)
+    gain += log_proposal_ratio
+    if target != walker.bin:
+        gain += weight_of(bins, control, walker.bin) - weight_of(bins, control, target)
+    if gain < 0.0:
+        # (0, 1], so that its logarithm is finite
+        uniform = (np.float64(random_bits >> np.uint64(11)) + 1.0) * 2.0**-53
+        if np.log(uniform) >= gain:
+            return False
+    walker.energy = energy
+    walker.composition = composition
+    walker.bin = target
+    walker.accepted += 1
+    walker.lowest = min(walker.lowest, energy)
+    walker.highest = max(walker.highest, energy)
+    return True
 
 
 @njit(cache=True)
 def _first_visit(bins: np.ndarray, control: Any, index: Any) -> None:
-    bins[index].ln_g = _weight_of_unseen(bins)
+    bins[index].ln_g = weight_of(bins, control, index)
     bins[index].seen = 1
     control.bins_seen += 1
     control.bins_found += 1
-    control.lowest_seen = min(control.lowest_seen, index)
-    control.highest_seen = max(control.highest_seen, index)
-
-
-@njit(cache=True)
-def _record_visit(bins: np.ndarray, control: Any, index: Any, energy: float) -> None:
-    """Update ln g, histogram and energy sums of the bin in which a walker stands."""
-    if not bins[index].seen:
-        _first_visit(bins, control, index)
-    here = bins[index]
-    here.ln_g += control.ln_f
-    here.histogram += 1
-    here.visits += 1
-    if control.inverse_width > 0.0:
-        deviation = energy - control.start - (index + 0.5) / control.inverse_width
-        here.energy_sum += deviation
-        here.energy_square_sum += deviation * deviation
+    energy_bin = index % control.row_length if control.row_length else index
+    control.lowest_seen = min(control.lowest_seen, energy_bin)
+    control.highest_seen = max(control.highest_seen, energy_bin)
 
 
 @njit(cache=True)
@@ -146,171 +243,56 @@ def _record_trip(walker: Any, control: Any, index: Any) -> None:
     """Count passages between the two ends of the visited range."""
     if control.lowest_seen == control.highest_seen:
         return
-    if index == control.lowest_seen and walker.heading != 1:
+    if index == control.lowest_seen and walker.heading != 1 and control.holds_bottom:
         walker.half_trips += walker.heading != 0
         walker.heading = 1
-    elif index == control.highest_seen and walker.heading != -1:
+    elif index == control.highest_seen and walker.heading != -1 and control.holds_top:
         walker.half_trips += walker.heading != 0
         walker.heading = -1
 
 
 @njit(cache=True)
-def accept_and_record(
-    walker: Any, bins: np.ndarray, control: Any, random_bits: np.uint64, energy: float, log_proposal_ratio: float
-) -> bool:
-    """Decide on a trial and record the visit; a rejected trial records the old state once more.
+def record(walker: Any, bins: np.ndarray, control: Any, proposals: np.ndarray) -> None:
+    """Record where a walker stands after a trial, accepted or not, and raise ln g there.
 
     Parameters
     ----------
     walker : record of WALKER
-        Changed in place.
     bins : BIN[n_bins]
-        Changed in place.
     control : record of CONTROL
-        Changed in place.
-    random_bits : uint64
-        64 fresh random bits.
-    energy : float, Ry per cell
-        Of the proposed state.
-    log_proposal_ratio : float
-        ln of the chance to propose the way back over that to propose the way there; 0 for swaps.
-
-    Returns
-    -------
-    bool
-        Whether the proposed state is taken; occupations are left to the caller.
+    proposals : int64[n_bins, n_bins + 1]
+        Trials from bin to bin, accepted or not, the last column for those beyond the grid; any shape where
+        ``control.counting`` is 0.
     """
-    new_bin = bin_of(energy, control)
-    accepted = False
-    if 0 <= new_bin < len(bins):
-        gain = control.beta * (walker.energy - energy) + log_proposal_ratio
-        if new_bin != walker.bin:
-            new_weight = bins[new_bin].ln_g if bins[new_bin].seen else _weight_of_unseen(bins)
-            gain += bins[walker.bin].ln_g - new_weight
-        # (0, 1], so that its logarithm is finite
-        uniform = (np.float64(random_bits >> np.uint64(11)) + 1.0) * 2.0**-53
-        accepted = gain >= 0.0 or np.log(uniform) < gain
-    else:
-        _note_out_of_range(control, energy)
-    if accepted:
-        walker.energy = energy
-        walker.bin = new_bin
-        walker.accepted += 1
-        walker.lowest = min(walker.lowest, energy)
-        walker.highest = max(walker.highest, energy)
-    _record_visit(bins, control, walker.bin, walker.energy)
-    _record_trip(walker, control, walker.bin)
+    index = walker.bin
+    if not bins[index].seen:
+        _first_visit(bins, control, index)
+    here = bins[index]
+    here.ln_g += control.ln_f
+    here.histogram += 1
+    here.visits += 1
+    energy_bin = index % control.row_length if control.row_length else index
+    if control.inverse_width > 0.0:
+        deviation = walker.energy - control.start - (energy_bin + 0.5) / control.inverse_width
+        here.energy_sum += deviation
+        here.energy_square_sum += deviation * deviation
+    if control.counting:
+        target = walker.target if walker.target >= 0 else len(bins)
+        proposals[walker.origin, target] += 1
+    _record_trip(walker, control, energy_bin)
     control.trials += 1
-    return accepted
 
 
 @njit(cache=True)
-def _begin_round(control: Any) -> None:
-    """Renew ln_f = visited bins / trials (Belardinelli and Pereyra, PRE 75, 046701 (2007))."""
-    if control.one_over_t:
+def begin_round(control: Any) -> None:
+    """Renew ln_f where it follows the number of trials.
+
+    1/t: visited bins / trials (Belardinelli and Pereyra, PRE 75, 046701 (2007)). SAD: (w + t / t_L) / (w + (t / N) (t / t_L))
+    with the width w of the range of interest over k T_min, its N bins and the trials t_L made when it last grew
+    (Pommerenck, Simpson, Perlin and Roundy, arXiv:1906.08822).
+    """
+    if control.gain == ONE_OVER_T:
         control.ln_f = control.bins_seen / max(control.trials, 1)
-
-
-@njit(cache=True)
-def _exchange(sites: np.ndarray, picks: np.ndarray) -> None:
-    """Keep the list of sites in step with a swap that was made."""
-    kept = sites[picks[0]]
-    sites[picks[0]] = sites[picks[1]]
-    sites[picks[1]] = kept
-
-
-class Populations(NamedTuple):
-    """The walkers of a run; the leading axis is the walker.
-
-    Attributes
-    ----------
-    occupations : int8[n_walkers, n_sites]
-    sites : int32[n_walkers, n_sites]
-        All sites, those of the second species first; swaps pick from it.
-    records : WALKER[n_walkers]
-    """
-
-    occupations: np.ndarray
-    sites: np.ndarray
-    records: np.ndarray
-
-
-@njit(nogil=True)
-def fused_rounds(
-    energy: tuple,
-    population: Populations,
-    cache: np.ndarray,
-    bins: np.ndarray,
-    control: np.ndarray,
-    composition: int,
-    n_rounds: int,
-) -> None:
-    """Give every walker ``n_rounds`` swap trials without returning to Python.
-
-    Parameters
-    ----------
-    energy : (parameters, trial, commit)
-        Of a :class:`~wanglandau.oracle.CompiledEnergy`.
-    cache : float64[n_walkers, cache_size]
-    bins : BIN[n_bins]
-    control : CONTROL[1]
-    composition : int
-        Number of second-species atoms.
-    """
-    parameters, trial, commit = energy
-    occupations, sites, records = population
-    picks = np.empty(2, dtype=np.int32)
-    flips = np.empty(2, dtype=np.int32)
-    scalars = control[0]
-    for _ in range(n_rounds):
-        _begin_round(scalars)
-        for walker in range(len(records)):
-            record = records[walker]
-            pick_swap(sites[walker], composition, record.random_state, picks, flips)
-            proposed = trial(parameters, occupations[walker], cache[walker], flips)
-            random_bits = next_random(record.random_state)
-            if accept_and_record(record, bins, scalars, random_bits, proposed, 0.0):
-                commit(parameters, occupations[walker], cache[walker], flips)
-                _exchange(sites[walker], picks)
-
-
-@njit(nogil=True)
-def prepare_all(
-    parameters: Any, prepare: Any, occupations: np.ndarray, cache: np.ndarray, energies: np.ndarray
-) -> None:
-    """Fill cache and energies of every walker from its occupations."""
-    for walker in range(len(occupations)):
-        energies[walker] = prepare(parameters, occupations[walker], cache[walker])
-
-
-@njit(cache=True, nogil=True)
-def propose_swaps(population: Populations, composition: int, picks: np.ndarray, proposed: np.ndarray) -> None:
-    """Write one swapped configuration per walker into ``proposed``, ``int8[n_walkers, n_sites]``."""
-    occupations, sites, records = population
-    flips = np.empty(2, dtype=np.int32)
-    for walker in range(len(records)):
-        pick_swap(sites[walker], composition, records[walker].random_state, picks[walker], flips)
-        proposed[walker] = occupations[walker]
-        proposed[walker, flips[0]] = 0
-        proposed[walker, flips[1]] = 1
-
-
-@njit(cache=True, nogil=True)
-def decide_swaps(
-    population: Populations,
-    bins: np.ndarray,
-    control: np.ndarray,
-    picks: np.ndarray,
-    proposed: np.ndarray,
-    energies: np.ndarray,
-) -> None:
-    """Accept or reject the proposal of each walker in turn, given their energies (Ry per cell)."""
-    occupations, sites, records = population
-    scalars = control[0]
-    _begin_round(scalars)
-    for walker in range(len(records)):
-        record = records[walker]
-        random_bits = next_random(record.random_state)
-        if accept_and_record(record, bins, scalars, random_bits, energies[walker], 0.0):
-            occupations[walker] = proposed[walker]
-            _exchange(sites[walker], picks[walker])
+    elif control.gain == SAD and control.sad_trials > 0.0:
+        since = control.trials / control.sad_trials
+        control.ln_f = (control.sad_width + since) / (control.sad_width + control.trials / control.sad_bins * since)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from wanglandau.energy_grid import EnergyGrid
-from wanglandau.oracle import checked_energies
 from wanglandau.walkers import Engine, Walkers, Window, boltzmann_weights, make_walkers
 
 N_WALKERS = 32
@@ -24,7 +23,10 @@ SAMPLE = 2000
 """Random configurations whose energies tell discrete levels from a continuum."""
 LEVEL_TOLERANCE = 1e-9
 """Energies closer than this (Ry) are one level."""
-MAX_LEVELS = 500
+MAX_LEVELS = 2500
+CUSTOMARY_BINS, MAX_CUSTOMARY_BINS = 300, 2000
+WIDEST_BIN = 0.5
+"""In units of k_B times the temperature where ordering is to be expected."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class EnergyRange:
     trials : int
     level_spacing : float or None, Ry
         Smallest spacing of energies where they are few and discrete, else None.
+    spread : float, Ry
+        Standard deviation of the energy over random configurations.
     """
 
     low: float
@@ -48,15 +52,16 @@ class EnergyRange:
     found_high: int
     trials: int
     level_spacing: float | None
+    spread: float
 
 
-def search_range(engine: Engine, composition: int, max_trials: int, seed: np.random.SeedSequence) -> EnergyRange:
-    """Search for the lowest and the highest energy at a composition.
+def search_range(engine: Engine, composition: int | None, max_trials: int, seed: np.random.SeedSequence) -> EnergyRange:
+    """Search for the lowest and the highest energy at a composition, or of all compositions.
 
     Parameters
     ----------
     engine : Engine
-    composition : int
+    composition : int or None
     max_trials : int
         Most trials to spend on each end.
     seed : SeedSequence
@@ -77,35 +82,59 @@ def search_range(engine: Engine, composition: int, max_trials: int, seed: np.ran
         int((high.records["highest"] >= highest - LEVEL_TOLERANCE).sum()),
         2 * n_walkers * n_rounds * N_TEMPERATURES,
         _level_spacing(energies, lowest, highest),
+        float(energies.std()),
     )
 
 
-def random_energies(engine: Engine, composition: int, n: int, seed: np.random.SeedSequence) -> np.ndarray:
+def sampled_range(engine: Engine, composition: int | None, seed: np.random.SeedSequence) -> EnergyRange:
+    """Take the range of random configurations, for walks that find the rest themselves."""
+    energies = random_energies(engine, composition, SAMPLE, seed)
+    low, high = float(energies.min()), float(energies.max())
+    return EnergyRange(low, high, 0, 0, 0, _level_spacing(energies, low, high), float(energies.std()))
+
+
+def random_energies(engine: Engine, composition: int | None, n: int, seed: np.random.SeedSequence) -> np.ndarray:
     """Return the energies of ``n`` uniformly random configurations, ``float64[n]``, Ry per cell."""
-    rng = np.random.default_rng(seed)
-    ordered = np.zeros((n, engine.oracle.lattice.n_sites), dtype=np.int8)
-    ordered[:, :composition] = 1
-    return checked_energies(engine.oracle, rng.permuted(ordered, axis=1))
+    return make_walkers(engine.oracle, composition, n, seed).records["energy"].copy()
 
 
-def make_grid(found: EnergyRange, bins: int, bin_width: float | None, window: Window) -> EnergyGrid:
-    """Choose the bins: as asked for, else one per level of a discrete spectrum, else ``bins`` of equal width.
+def make_grid(
+    found: EnergyRange, bins: int | None, bin_width: float | None, window: Window, ln_states: float
+) -> EnergyGrid:
+    """Choose the bins: as asked for, else one per level of a discrete spectrum, else of equal width.
 
     Parameters
     ----------
+    bins : int or None
+        Their number; by default 300, more where these would be too wide for the temperature of ordering.
     bin_width : float or None, Ry
     window : Window
         Energies outside are left out.
+    ln_states : float
+        ln of the number of configurations.
     """
     if bin_width is None and found.level_spacing is not None:
         return _grid_of_levels(found.low, found.level_spacing, found.high, window)
     low, high = max(found.low, window.low), min(found.high, window.high)
-    width = bin_width or max((high - low) / (bins - 1), LEVEL_TOLERANCE)
+    width = bin_width or _customary_width(found, bins, high - low, ln_states)
     # a free end lies in the middle of its bin, an end that was asked for is an edge
     start = low - width / 2 if low == found.low else low
     end = high + width / 2 if high == found.high else high
     n_bins = max(1, round((end - start) / width))
     return EnergyGrid(start, (end - start) / n_bins, n_bins)
+
+
+def _customary_width(found: EnergyRange, bins: int | None, span: float, ln_states: float) -> float:
+    """Return the width of ``bins`` bins, or of 300 but no more than half of k_B times the temperature of ordering.
+
+    That temperature is where a Gaussian density of states of this spread runs out of states; see
+    :attr:`wanglandau.thermodynamics.Levels.natural_temperature`.
+    """
+    if bins is not None:
+        return max(span / (bins - 1), LEVEL_TOLERANCE)
+    thermal = found.spread / np.sqrt(2 * ln_states)
+    width = min(span / (CUSTOMARY_BINS - 1), WIDEST_BIN * thermal)
+    return max(width, span / (MAX_CUSTOMARY_BINS - 1), LEVEL_TOLERANCE)
 
 
 def _grid_of_levels(lowest: float, spacing: float, highest: float, window: Window) -> EnergyGrid:
@@ -117,9 +146,7 @@ def _grid_of_levels(lowest: float, spacing: float, highest: float, window: Windo
 def _anneal(engine: Engine, walkers: Walkers, n_rounds: int, sign: float) -> Walkers:
     spread = float(walkers.records["energy"].std()) or 1.0
     for temperature in np.geomspace(HOTTEST, COLDEST, N_TEMPERATURES) * spread:
-        weights = boltzmann_weights(sign / temperature)
-        walkers.records["bin"] = 0
-        engine.advance(walkers, weights, n_rounds)
+        engine.advance(walkers, boltzmann_weights(walkers, sign / temperature), n_rounds)
     return walkers
 
 

@@ -1,17 +1,24 @@
-"""When ln f is lowered: the 1/t schedule of Belardinelli and Pereyra (PRE 75, 046701 (2007)).
+"""When ln f is lowered.
 
-Time t is the number of trials of all walkers over the number of bins visited so far. Phase 1 halves
-ln f whenever the histogram is flat. At a halving that brings ln f below 1/t, and only then, phase 2
-begins, in which ln f = 1/t. A bin found late sends a run back to phase 1 with the ln f at which that
+*Halving* (Wang and Landau, PRL 86, 2050 (2001)) halves ln f whenever the histogram is flat; its error saturates.
+
+*1/t* (Belardinelli and Pereyra, PRE 75, 046701 (2007)): time t is the number of trials of all walkers over the number
+of bins visited so far. Phase 1 is halving. At a halving that brings ln f below 1/t, and only then, phase 2
+begins, in which ln f = 1/t. A bin found late sends a walk back to phase 1 with the ln f at which that
 had ended, since phase 2 alone would repair the new bin only logarithmically in time.
+
+*SAD* (Pommerenck, Simpson, Perlin and Roundy, arXiv:1906.08822) needs the lowest temperature of interest instead of an
+energy range; see :mod:`wanglandau.sad`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
+from wanglandau.kernels import FIXED, ONE_OVER_T
 from wanglandau.walkers import Weights
 
 FLATNESS_FEW_WALKERS = 0.5
@@ -19,11 +26,15 @@ FLATNESS_MANY_WALKERS = 0.8
 MANY_WALKERS = 8
 MIN_ROUNDS_PER_STAGE = 50
 TRIALS_PER_BIN_AND_CHECK = 1000
+SETTLED_LN_F = 1e-6
+"""With halving, ln f below which ln g is good enough to be frozen for production."""
+SETTLED_TIMES = 2.0
+"""With 1/t, trials at which it is good enough, in units of those at the begin of phase 2."""
 
 
-def first_ln_f(n_bins: int, n_walkers: int) -> float:
-    """Return the ln f to begin with: 1, less where many walkers would overshoot together."""
-    return min(1.0, n_bins / n_walkers)
+def first_ln_f(n_bins: int, visits_per_round: int) -> float:
+    """Return the ln f to begin with: 1, less where many visits that do not know of each other would overshoot."""
+    return min(1.0, n_bins / visits_per_round)
 
 
 def trials_between_checks(n_bins: int, n_walkers: int) -> int:
@@ -43,61 +54,150 @@ def flatness(histogram: np.ndarray, seen: np.ndarray) -> float:
     return float(counts.min() / counts.mean()) if len(counts) and counts.sum() else 0.0
 
 
-@dataclass
-class OneOverT:
-    """State of the schedule of one run.
+class Schedule(Protocol):
+    """Decides on ln f from the histogram of a walk.
 
     Attributes
     ----------
-    flatness : float
-        Lowest bin over mean bin that ends a stage of phase 1.
-    n_walkers : int
     phase : int
-        1 or 2.
-    stage_start : int
-        Trials made when the present stage began.
-    phase_one_ln_f : float
-        ln f when phase 1 ended, to go back to.
+        1 while ln f follows the histogram, 2 once it follows time.
     """
 
-    flatness: float
+    phase: int
+
+    def meet_new_bins(self, weights: Weights) -> None:
+        """React to bins that were found since the last call."""
+        ...
+
+    def stage_is_over(self, weights: Weights) -> bool:
+        """Tell whether the histogram allows the next stage."""
+        ...
+
+    def next_stage(self, weights: Weights) -> None:
+        """Lower ln f."""
+        ...
+
+    def settled(self, weights: Weights) -> bool:
+        """Tell whether ln g is good enough to be frozen for production."""
+        ...
+
+
+@dataclass
+class Stage:
+    """What a stage has to fulfil before it may end.
+
+    Attributes
+    ----------
+    n_walkers : int
+    flatness : float
+        Lowest bin over mean bin.
+    minimum_count : float
+        Visits of every bin, in units of 1/sqrt(ln f) (Zhou and Bhatt, PRE 72, 025701 (2005)).
+    start : int
+        Trials made when it began.
+    """
+
     n_walkers: int
-    phase: int = 1
-    stage_start: int = 0
-    phase_one_ln_f: float = 1.0
+    flatness: float
+    minimum_count: float = 0.0
+    start: int = 0
 
     @classmethod
-    def for_walkers(cls, n_walkers: int, wanted_flatness: float | None) -> OneOverT:
-        """Make the schedule with the customary flatness for this number of walkers."""
+    def for_walkers(cls, n_walkers: int, wanted_flatness: float | None, minimum_count: float = 0.0) -> Stage:
+        """Choose the customary flatness for this number of walkers."""
         customary = FLATNESS_FEW_WALKERS if n_walkers <= MANY_WALKERS else FLATNESS_MANY_WALKERS
-        return cls(customary if wanted_flatness is None else wanted_flatness, n_walkers)
+        return cls(n_walkers, customary if wanted_flatness is None else wanted_flatness, minimum_count)
 
-    def review(self, weights: Weights) -> None:
-        """Look at the histogram and lower ln f, begin phase 2 or go back to phase 1 as the rules say."""
-        control = weights.control[0]
-        found = int(control["bins_found"])
-        control["bins_found"] = 0
-        if found:
-            if self.phase == 2:
-                self._return_to_phase_one(weights)
-            self._begin_stage(weights)
-        elif self.phase == 1 and self._stage_is_flat(weights):
-            control["ln_f"] *= 0.5
-            self._begin_stage(weights)
-            if control["ln_f"] < control["bins_seen"] / control["trials"]:
-                self.phase, self.phase_one_ln_f = 2, float(control["ln_f"])
-                control["one_over_t"] = 1
-
-    def _return_to_phase_one(self, weights: Weights) -> None:
-        self.phase = 1
-        weights.control["one_over_t"] = 0
-        weights.control["ln_f"] = self.phase_one_ln_f
-
-    def _begin_stage(self, weights: Weights) -> None:
+    def begin(self, weights: Weights) -> None:
+        """Begin anew with an empty histogram."""
         weights.bins["histogram"] = 0
-        self.stage_start = int(weights.control["trials"][0])
+        self.start = int(weights.control["trials"][0])
 
-    def _stage_is_flat(self, weights: Weights) -> bool:
-        rounds = (int(weights.control["trials"][0]) - self.stage_start) / self.n_walkers
-        evenness = flatness(weights.bins["histogram"], weights.bins["seen"] == 1)
-        return rounds >= MIN_ROUNDS_PER_STAGE and evenness >= self.flatness
+    def is_over(self, weights: Weights) -> bool:
+        """Tell whether rounds, flatness and lowest count are enough."""
+        histogram, seen = weights.bins["histogram"], weights.bins["seen"] == 1
+        rounds = (int(weights.control["trials"][0]) - self.start) / self.n_walkers
+        if rounds < MIN_ROUNDS_PER_STAGE or flatness(histogram, seen) < self.flatness:
+            return False
+        ln_f = float(weights.control["ln_f"][0])
+        return bool(histogram[seen].min() >= min(self.minimum_count / np.sqrt(ln_f), TRIALS_PER_BIN_AND_CHECK))
+
+
+def _take_found_bins(weights: Weights) -> int:
+    found = int(weights.control["bins_found"][0])
+    weights.control["bins_found"] = 0
+    return found
+
+
+@dataclass
+class Halving:
+    """ln f is halved at every flat histogram, for ever."""
+
+    stage: Stage
+    phase: int = 1
+
+    def meet_new_bins(self, weights: Weights) -> None:
+        """Begin the stage anew."""
+        if _take_found_bins(weights):
+            self.stage.begin(weights)
+
+    def stage_is_over(self, weights: Weights) -> bool:
+        """Tell whether the histogram is flat."""
+        return self.stage.is_over(weights)
+
+    def next_stage(self, weights: Weights) -> None:
+        """Halve ln f."""
+        weights.control["ln_f"] *= 0.5
+        self.stage.begin(weights)
+
+    def settled(self, weights: Weights) -> bool:
+        """Tell whether ln f is small."""
+        return bool(weights.control["ln_f"][0] <= SETTLED_LN_F)
+
+
+@dataclass
+class OneOverT:
+    """Halving, then ln f = visited bins / trials.
+
+    Attributes
+    ----------
+    stage : Stage
+    phase : int
+    phase_one_ln_f : float
+        ln f when phase 1 ended, to go back to.
+    phase_two_start : int
+        Trials made when phase 2 began.
+    """
+
+    stage: Stage
+    phase: int = 1
+    phase_one_ln_f: float = 1.0
+    phase_two_start: int = 0
+
+    def meet_new_bins(self, weights: Weights) -> None:
+        """Begin the stage anew, in phase 1."""
+        if not _take_found_bins(weights):
+            return
+        if self.phase == 2:
+            self.phase = 1
+            weights.control["gain"] = FIXED
+            weights.control["ln_f"] = self.phase_one_ln_f
+        self.stage.begin(weights)
+
+    def stage_is_over(self, weights: Weights) -> bool:
+        """Tell whether the histogram is flat in phase 1."""
+        return self.phase == 1 and self.stage.is_over(weights)
+
+    def next_stage(self, weights: Weights) -> None:
+        """Halve ln f, and go on to phase 2 if that is below 1/t."""
+        control = weights.control[0]
+        control["ln_f"] *= 0.5
+        self.stage.begin(weights)
+        if control["ln_f"] < control["bins_seen"] / control["trials"]:
+            self.phase, self.phase_one_ln_f = 2, float(control["ln_f"])
+            self.phase_two_start = int(control["trials"])
+            control["gain"] = ONE_OVER_T
+
+    def settled(self, weights: Weights) -> bool:
+        """Tell whether phase 2 has lasted as long as phase 1."""
+        return self.phase == 2 and int(weights.control["trials"][0]) >= SETTLED_TIMES * self.phase_two_start

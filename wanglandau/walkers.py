@@ -1,18 +1,19 @@
-"""Walkers: their state, made before a run, and the two ways to advance it.
+"""Walkers: their state, made before a run, and the ways to advance it.
 
-:func:`advance` takes the fused kernel where the oracle has a compiled energy and rounds of batched
+:class:`Engine` takes a fused kernel where the oracle has a compiled energy and rounds of batched
 ``energies()`` calls where it has not. Both walk through the same states.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
 from threading import Event
 
 import numpy as np
 
-from wanglandau import kernels
+from wanglandau import kernels, rounds
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError, OracleError
 from wanglandau.oracle import CompiledEnergy, CompiledOracle, EnergyOracle, checked_energies
@@ -20,20 +21,20 @@ from wanglandau.oracle import CompiledEnergy, CompiledOracle, EnergyOracle, chec
 
 @dataclass
 class Walkers:
-    """State of the walkers of one run, random-number streams included.
+    """State of walkers that share a histogram, random-number streams included.
 
     Attributes
     ----------
-    composition : int
-        Number of second-species atoms, kept by every swap.
+    flipping : bool
+        Whether a trial flips a site, which changes the composition, or swaps two.
     occupations : int8[n_walkers, n_sites]
     sites : int32[n_walkers, n_sites]
-        All sites, those of the second species first.
+        All sites, those of the second species first; kept in step with swaps only.
     records : WALKER[n_walkers]
-        Energy, bin, random stream and counters; see :data:`wanglandau.kernels.WALKER`.
+        Energy, composition, bin, random stream and counters; see :data:`wanglandau.kernels.WALKER`.
     """
 
-    composition: int
+    flipping: bool
     occupations: np.ndarray
     sites: np.ndarray
     records: np.ndarray
@@ -44,14 +45,25 @@ class Walkers:
         return len(self.records)
 
     @property
-    def population(self) -> kernels.Populations:
+    def population(self) -> rounds.Populations:
         """The arrays as the kernels take them."""
-        return kernels.Populations(self.occupations, self.sites, self.records)
+        return rounds.Populations(self.occupations, self.sites, self.records)
+
+    def part(self, chosen: np.ndarray) -> Walkers:
+        """Copy some of the walkers (``int64[n]`` or ``bool[n_walkers]``)."""
+        return replace(
+            self, occupations=self.occupations[chosen], sites=self.sites[chosen], records=self.records[chosen]
+        )
+
+    def put(self, chosen: np.ndarray, others: Walkers) -> None:
+        """Overwrite some of the walkers with others."""
+        self.occupations[chosen], self.sites[chosen] = others.occupations, others.sites
+        self.records[chosen] = others.records
 
 
 @dataclass
 class Weights:
-    """Log-weight and records of one run on an energy grid.
+    """Log-weight and records of a walk on an energy grid.
 
     Attributes
     ----------
@@ -61,45 +73,19 @@ class Weights:
         ln g, visits and energy sums; see :data:`wanglandau.kernels.BIN`.
     control : CONTROL[1]
         Scalars; see :data:`wanglandau.kernels.CONTROL`.
+    proposals : int64[n_bins, n_bins + 1]
+        Trials from bin to bin; of no size where they are not counted.
     """
 
     width: float
     bins: np.ndarray
     control: np.ndarray
+    proposals: np.ndarray
 
-
-def make_walkers(
-    oracle: EnergyOracle, composition: int, n_walkers: int, seed: np.random.SeedSequence, accept: Window | None = None
-) -> Walkers:
-    """Put walkers on independent uniformly random configurations.
-
-    Parameters
-    ----------
-    oracle : EnergyOracle
-    composition : int
-        Number of second-species atoms, 1 to n_sites - 1.
-    n_walkers : int
-    seed : SeedSequence
-        Decides the start and the random stream of every walker.
-    accept : Window, optional
-        Energies to start in; other configurations are drawn again.
-
-    Raises
-    ------
-    InputError
-        If the composition leaves nothing to swap, or the window is missed by random configurations.
-    """
-    n_sites = oracle.lattice.n_sites
-    if not 1 <= composition <= n_sites - 1:
-        raise InputError(
-            f"composition {composition} leaves nothing to swap in a cell of {n_sites} sites; choose 1 to {n_sites - 1}"
-        )
-    setup, streams = seed.spawn(2)
-    sites, energies = _random_starts(oracle, composition, n_walkers, np.random.default_rng(setup), accept or Window())
-    records = np.zeros(n_walkers, dtype=kernels.WALKER)
-    records["energy"] = records["lowest"] = records["highest"] = energies
-    records["random_state"] = streams.generate_state(4 * n_walkers, np.uint64).reshape(n_walkers, 4)
-    return Walkers(composition, _occupations(sites, composition), sites, records)
+    @property
+    def histogram(self) -> rounds.Histogram:
+        """The arrays as the kernels take them."""
+        return rounds.Histogram(self.bins, self.control, self.proposals)
 
 
 @dataclass(frozen=True)
@@ -118,51 +104,141 @@ class Window:
         return (energies >= self.low) & (energies <= self.high)
 
 
-MAX_START_DRAWS = 200
-"""How often starting configurations are drawn again before a window counts as missed."""
+def make_walkers(
+    oracle: EnergyOracle, composition: int | None, n_walkers: int, seed: np.random.SeedSequence
+) -> Walkers:
+    """Put walkers on independent uniformly random configurations.
+
+    Parameters
+    ----------
+    oracle : EnergyOracle
+    composition : int or None
+        Number of second-species atoms, 1 to n_sites - 1, kept by swaps; None: all compositions, walked by flips.
+    n_walkers : int
+    seed : SeedSequence
+        Decides the start and the random stream of every walker.
+
+    Raises
+    ------
+    InputError
+        If the composition leaves nothing to swap.
+    """
+    n_sites = oracle.lattice.n_sites
+    if composition is not None and not 1 <= composition <= n_sites - 1:
+        raise InputError(
+            f"composition {composition} leaves nothing to swap in a cell of {n_sites} sites; choose 1 to {n_sites - 1}"
+        )
+    setup, streams = seed.spawn(2)
+    rng = np.random.default_rng(setup)
+    if composition is None:
+        occupations = rng.integers(0, 2, (n_walkers, n_sites), dtype=np.int8)
+    else:
+        occupations = rng.permuted(np.tile(np.arange(n_sites) < composition, (n_walkers, 1)).astype(np.int8), axis=1)
+    return walkers_at(oracle, occupations, streams, flipping=composition is None)
 
 
-def _random_starts(
-    oracle: EnergyOracle, composition: int, n_walkers: int, rng: np.random.Generator, window: Window
-) -> tuple[np.ndarray, np.ndarray]:
-    sites = np.empty((n_walkers, oracle.lattice.n_sites), dtype=np.int32)
-    energies = np.full(n_walkers, np.nan)
-    for _ in range(MAX_START_DRAWS):
-        missing = np.flatnonzero(~window.holds(energies))
-        if not len(missing):
-            return sites, energies
-        order = np.tile(np.arange(sites.shape[1], dtype=np.int32), (len(missing), 1))
-        sites[missing] = rng.permuted(order, axis=1)
-        energies[missing] = checked_energies(oracle, _occupations(sites[missing], composition))
-    raise InputError(
-        f"no random configuration found between {window.low:.6g} and {window.high:.6g} Ry; widen the energy window"
-    )
+def walkers_at(
+    oracle: EnergyOracle, occupations: np.ndarray, seed: np.random.SeedSequence, flipping: bool = False
+) -> Walkers:
+    """Put walkers on given configurations.
+
+    Parameters
+    ----------
+    oracle : EnergyOracle
+    occupations : int8[n_walkers, n_sites]
+    seed : SeedSequence
+        Decides the random stream of every walker.
+    flipping : bool
+        Whether a trial flips a site instead of swapping two.
+    """
+    rows = np.array(occupations, dtype=np.int8)
+    n_walkers = len(rows)
+    records = np.zeros(n_walkers, dtype=kernels.WALKER)
+    records["energy"] = records["lowest"] = records["highest"] = checked_energies(oracle, rows)
+    records["composition"] = rows.sum(axis=1)
+    records["random_state"] = seed.generate_state(4 * n_walkers, np.uint64).reshape(n_walkers, 4)
+    records["lowest_refused"], records["highest_refused"] = np.inf, -np.inf
+    return Walkers(flipping, rows, site_lists(rows), records)
 
 
-def _occupations(sites: np.ndarray, composition: int) -> np.ndarray:
-    occupations = np.zeros(sites.shape, dtype=np.int8)
-    np.put_along_axis(occupations, sites[:, :composition], 1, axis=1)
-    return occupations
+def site_lists(occupations: np.ndarray) -> np.ndarray:
+    """List the sites of each configuration, those of the second species first, ``int32[n, n_sites]``."""
+    return np.argsort(-occupations, axis=1, kind="stable").astype(np.int32)
 
 
-def _make_control(start: float, inverse_width: float, beta: float, ln_f: float) -> np.ndarray:
+def _make_control(start: float, inverse_width: float, energy_bins: int, flipping: bool) -> np.ndarray:
     control = np.zeros(1, dtype=kernels.CONTROL)
-    control["start"], control["inverse_width"], control["beta"], control["ln_f"] = start, inverse_width, beta, ln_f
+    control["start"], control["inverse_width"], control["energy_bins"] = start, inverse_width, energy_bins
+    control["flipping"] = flipping
     control["lowest_seen"], control["highest_seen"] = np.iinfo(np.int64).max, -1
-    control["lowest_refused"], control["highest_refused"] = np.inf, -np.inf
+    control["holds_bottom"] = control["holds_top"] = 1
     return control
 
 
-def boltzmann_weights(beta: float) -> Weights:
-    """Make the weight exp(-beta E), beta in 1/Ry (negative to climb)."""
-    return Weights(np.inf, np.zeros(1, dtype=kernels.BIN), _make_control(0.0, 0.0, beta, 0.0))
+_NO_PROPOSALS = np.zeros((0, 1), dtype=np.int64)
 
 
-def flat_weights(grid: EnergyGrid, walkers: Walkers, ln_f: float) -> Weights:
-    """Make the weight of a flat-histogram run, ln g = 0, and sort the walkers into its bins."""
-    walkers.records["bin"] = grid.index(walkers.records["energy"])
-    control = _make_control(grid.start, 1.0 / grid.width, 0.0, ln_f)
-    return Weights(grid.width, np.zeros(grid.n_bins, dtype=kernels.BIN), control)
+def boltzmann_weights(walkers: Walkers, beta: np.ndarray | float, field: np.ndarray | float = 0.0) -> Weights:
+    """Give every walker the weight exp(-beta E + field * composition).
+
+    Parameters
+    ----------
+    walkers : Walkers
+        Their ``beta`` and ``field`` are set.
+    beta : float64[n_walkers] or float, 1/Ry
+        Negative to climb.
+    field : float64[n_walkers] or float
+        beta times the chemical-potential difference of the species.
+    """
+    walkers.records["beta"], walkers.records["field"], walkers.records["bin"] = beta, field, 0
+    control = _make_control(0.0, 0.0, 1, walkers.flipping)
+    return Weights(np.inf, np.zeros(1, dtype=kernels.BIN), control, _NO_PROPOSALS)
+
+
+def flat_weights(
+    grid: EnergyGrid, walkers: Walkers, ln_f: float, by_composition: bool = False, counting: bool = False
+) -> Weights:
+    """Make the weight of a flat-histogram walk, ln g = 0, and sort the walkers into its bins.
+
+    Parameters
+    ----------
+    grid : EnergyGrid
+        Has to hold the energies of all walkers.
+    ln_f : float
+    by_composition : bool
+        Whether every composition has bins of its own.
+    counting : bool
+        Whether trials from bin to bin are counted, for the transition-matrix estimate.
+    """
+    walkers.records["beta"] = walkers.records["field"] = 0.0
+    rows = walkers.occupations.shape[1] + 1 if by_composition else 1
+    n_bins = rows * grid.n_bins
+    control = _make_control(grid.start, 1.0 / grid.width, grid.n_bins, walkers.flipping)
+    control["ln_f"], control["row_length"] = ln_f, grid.n_bins if by_composition else 0
+    weights = Weights(grid.width, np.zeros(n_bins, dtype=kernels.BIN), control, _NO_PROPOSALS)
+    if counting:
+        count_proposals(weights)
+    sort_into_bins(walkers, grid, by_composition)
+    return weights
+
+
+def count_proposals(weights: Weights, wanted: bool = True) -> None:
+    """Begin to count trials from bin to bin, or stop and forget them."""
+    n_bins = len(weights.bins)
+    weights.control["counting"] = wanted
+    weights.proposals = np.zeros((n_bins, n_bins + 1), dtype=np.int64) if wanted else _NO_PROPOSALS
+
+
+def sort_into_bins(walkers: Walkers, grid: EnergyGrid, by_composition: bool) -> None:
+    """Set the bin of every walker from its energy and composition."""
+    records = walkers.records
+    records["bin"] = grid.index(records["energy"]) + by_composition * grid.n_bins * records["composition"]
+
+
+def make_snapshots(walkers: Walkers, n_snapshots: int, every: int) -> rounds.Snapshots:
+    """Make room for states on the way, one snapshot every so many rounds."""
+    shape = (n_snapshots, *walkers.occupations.shape)
+    return rounds.Snapshots(every, np.empty(shape, np.int8), np.empty(shape[:2], kernels.WALKER))
 
 
 def _ignore(n_trials: int) -> None:
@@ -171,13 +247,15 @@ def _ignore(n_trials: int) -> None:
 
 @dataclass
 class Engine:
-    """Advances walkers on one oracle, by the fused kernel where possible.
+    """Advances walkers on one oracle, by a fused kernel where possible.
 
     Attributes
     ----------
     oracle : EnergyOracle
     compiled : CompiledEnergy or None
         None for the batched path; taken from the oracle where it has one.
+    executor : Executor or None
+        Shares out groups of walkers where there are many on one histogram; changes no result.
     stop : Event
         Once set, batched rounds end after the present one; the compiled kernel ends by itself soon enough.
     on_trials : callable
@@ -186,6 +264,7 @@ class Engine:
 
     oracle: EnergyOracle
     compiled: CompiledEnergy | None = None
+    executor: Executor | None = None
     stop: Event = field(default_factory=Event)
     on_trials: Callable[[int], object] = _ignore
 
@@ -194,41 +273,58 @@ class Engine:
         """Choose the compiled path if the oracle offers it."""
         return cls(oracle, oracle.compiled() if isinstance(oracle, CompiledOracle) else None)
 
-    def advance(self, walkers: Walkers, weights: Weights, n_rounds: int) -> None:
+    def advance(
+        self, walkers: Walkers, weights: Weights, n_rounds: int, snapshots: rounds.Snapshots | None = None
+    ) -> None:
         """Give every walker ``n_rounds`` trials.
+
+        Parameters
+        ----------
+        snapshots : Snapshots, optional
+            Filled on the way.
 
         Raises
         ------
         OracleError
             If an energy cannot be had.
         """
+        kept = make_snapshots(walkers, 0, 1) if snapshots is None else snapshots
         if self.compiled is None:
-            self._batched_rounds(walkers, weights, n_rounds)
+            self._batched_rounds(walkers, weights, n_rounds, kept)
         else:
-            _fused_rounds(self.compiled, walkers, weights, n_rounds)
+            self._fused_rounds(self.compiled, walkers, weights, n_rounds, kept)
             self.on_trials(n_rounds * walkers.n_walkers)
 
-    def _batched_rounds(self, walkers: Walkers, weights: Weights, n_rounds: int) -> None:
-        population = walkers.population
+    def _batched_rounds(self, walkers: Walkers, weights: Weights, n_rounds: int, snapshots: rounds.Snapshots) -> None:
+        population, histogram = walkers.population, weights.histogram
         picks = np.empty((walkers.n_walkers, 2), dtype=np.int32)
+        flips = np.empty((walkers.n_walkers, 1 if walkers.flipping else 2), dtype=np.int32)
         proposed = np.empty_like(walkers.occupations)
-        for _ in range(n_rounds):
+        for done in range(n_rounds):
             if self.stop.is_set():
                 return
-            kernels.propose_swaps(population, walkers.composition, picks, proposed)
+            rounds.propose(population, picks, flips, proposed)
             energies = checked_energies(self.oracle, proposed)
-            kernels.decide_swaps(population, weights.bins, weights.control, picks, proposed, energies)
+            rounds.settle(population, histogram, (picks, flips, proposed), energies)
+            rounds.take_snapshot(snapshots, population, done + 1)
             self.on_trials(walkers.n_walkers)
 
-
-def _fused_rounds(compiled: CompiledEnergy, walkers: Walkers, weights: Weights, n_rounds: int) -> None:
-    cache = np.zeros((walkers.n_walkers, compiled.cache_size))
-    fresh = np.empty(walkers.n_walkers)
-    kernels.prepare_all(compiled.parameters, compiled.prepare, walkers.occupations, cache, fresh)
-    if not np.array_equal(fresh, walkers.records["energy"]):
-        worst = float(np.abs(fresh - walkers.records["energy"]).max())
-        raise OracleError(f"compiled energies drifted by {worst:.3g} Ry from energies(); they must agree to the bit")
-    energy = (compiled.parameters, compiled.trial, compiled.commit)
-    kernels.fused_rounds(
-        energy, walkers.population, cache, weights.bins, weights.control, walkers.composition, n_rounds
-    )
+    def _fused_rounds(
+        self,
+        compiled: CompiledEnergy,
+        walkers: Walkers,
+        weights: Weights,
+        n_rounds: int,
+        snapshots: rounds.Snapshots,
+    ) -> None:
+        cache = np.zeros((walkers.n_walkers, compiled.cache_size))
+        fresh = np.empty(walkers.n_walkers)
+        rounds.prepare_all(compiled.parameters, compiled.prepare, walkers.occupations, cache, fresh)
+        if not np.array_equal(fresh, walkers.records["energy"]):
+            worst = float(np.abs(fresh - walkers.records["energy"]).max())
+            raise OracleError(
+                f"compiled energies drifted by {worst:.3g} Ry from energies(); they must agree to the bit"
+            )
+        energy = (compiled.parameters, compiled.trial, compiled.commit)
+        loop = rounds.fused_flips if walkers.flipping else rounds.fused_swaps
+        loop(energy, walkers.population, cache, weights.histogram, snapshots, n_rounds)

@@ -1,0 +1,219 @@
+"""One walk: the walkers that share a histogram in one energy window of one independent run.
+
+Every walk has walkers, weights and random streams of its own. Its grid grows by whole bins when a trial falls
+beyond its ends, so that the bins of all walks stay in register.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from wanglandau import kernels
+from wanglandau.crowd import advance_crowd, rounds_together
+from wanglandau.energy_grid import MAX_BINS, EnergyGrid
+from wanglandau.errors import InputError
+from wanglandau.kernels import FIXED
+from wanglandau.rounds import Snapshots
+from wanglandau.sad import StochasticApproximation, fold_in_bounds
+from wanglandau.schedule import MANY_WALKERS, Halving, OneOverT, Schedule, Stage, first_ln_f, trials_between_checks
+from wanglandau.settings import WangLandauSettings
+from wanglandau.thermodynamics import BOLTZMANN
+from wanglandau.walkers import Engine, Walkers, Weights, Window, count_proposals, flat_weights, sort_into_bins
+
+EDGE_TOLERANCE = 1e-6
+"""Part of a bin by which an energy may miss the grid without making it grow."""
+
+
+@dataclass
+class Walk:
+    """State of one walk, made before it starts and advanced in place.
+
+    Attributes
+    ----------
+    grid : EnergyGrid
+    first_bin : int
+        Place of the grid's first bin on the grid the calculation began with; below 0 after growth downwards.
+    window : Window
+        The grid never grows beyond it.
+    by_composition : bool
+        Whether every composition has bins of its own.
+    walkers, weights, schedule
+        See their classes.
+    producing : bool
+        Whether the weights are fixed.
+    extended_at : list of int
+        Trials made when the range was extended.
+    trials_before : int
+        Trials made before production began anew with empty records.
+    """
+
+    grid: EnergyGrid
+    first_bin: int
+    window: Window
+    by_composition: bool
+    walkers: Walkers
+    weights: Weights
+    schedule: Schedule
+    producing: bool = False
+    extended_at: list[int] = field(default_factory=list)
+    trials_before: int = 0
+
+    @property
+    def trials(self) -> int:
+        """Trials made by all walkers."""
+        return self.trials_before + int(self.weights.control["trials"][0])
+
+    @property
+    def ln_f(self) -> float:
+        """Present ln f."""
+        return float(self.weights.control["ln_f"][0])
+
+    @property
+    def n_rows(self) -> int:
+        """Number of compositions with bins of their own."""
+        return len(self.weights.bins) // self.grid.n_bins
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are so many walkers that they go by rounds with common weights."""
+        return self.walkers.n_walkers > MANY_WALKERS
+
+    def rounds_between_checks(self) -> int:
+        """Return how many rounds lie between two looks at the histogram."""
+        n_walkers = self.walkers.n_walkers
+        return max(1, trials_between_checks(len(self.weights.bins), n_walkers) // n_walkers)
+
+    def advance(self, engine: Engine, n_rounds: int, snapshots: Snapshots | None = None) -> None:
+        """Give every walker so many trials."""
+        if self.crowded and engine.compiled is not None:
+            advance_crowd(engine, self.walkers, self.weights, n_rounds, snapshots)
+        else:
+            engine.advance(self.walkers, self.weights, n_rounds, snapshots)
+
+    def extend_range(self) -> bool:
+        """Let the grid grow to energies that were met beyond its ends; tell whether it did."""
+        records, edges = self.walkers.records, self.grid.edges
+        lowest = max(records["lowest_refused"].min(), self.window.low)
+        highest = min(records["highest_refused"].max(), self.window.high)
+        records["lowest_refused"], records["highest_refused"], records["out_of_range"] = np.inf, -np.inf, 0
+        slack, inside = EDGE_TOLERANCE * self.grid.width, self.grid.centres[0]
+        low = lowest if lowest < edges[0] - slack else inside
+        high = highest if highest > edges[-1] + slack else inside
+        grid, below = wider(self.grid, low, high)
+        if grid == self.grid:
+            return False
+        self.extended_at.append(self.trials)
+        self._grow(grid, below)
+        return True
+
+    def _grow(self, grid: EnergyGrid, below: int) -> None:
+        """Copy the weights to a wider grid; bins that are new are unvisited."""
+        old, control = self.weights.bins.reshape(self.n_rows, -1), self.weights.control
+        bins = np.zeros((self.n_rows, grid.n_bins), dtype=kernels.BIN)
+        bins[:, below : below + old.shape[1]] = old
+        control["start"], control["energy_bins"] = grid.start, grid.n_bins
+        control["row_length"] = grid.n_bins if self.by_composition else 0
+        for name in ("lowest_seen", "highest_seen", "low_end", "high_end"):
+            control[name] += below
+        self.weights.bins = bins.reshape(-1)
+        count_proposals(self.weights, bool(control["counting"][0]))
+        self.grid, self.first_bin = grid, self.first_bin - below
+        sort_into_bins(self.walkers, grid, self.by_composition)
+
+    def begin_production(self, transitions: bool) -> None:
+        """Fix the weights and forget what was recorded so far but ln g."""
+        fold_in_bounds(self.weights)
+        self.producing = True
+        self._forget(counting=transitions)
+        self.weights.control["gain"], self.weights.control["ln_f"] = FIXED, 0.0
+
+    def end_production(self) -> None:
+        """Go back to the schedule, with ln g as production has corrected it."""
+        self.weights.bins["ln_g"] = self.estimate()
+        self.producing = False
+        self._forget(counting=False)
+        self.weights.control["ln_f"] = getattr(self.schedule, "phase_one_ln_f", 1.0)
+        self.weights.control["bins_found"] = 1  # so that the schedule takes notice
+        self.schedule.meet_new_bins(self.weights)
+
+    def _forget(self, counting: bool) -> None:
+        bins, control = self.weights.bins, self.weights.control
+        self.trials_before = self.trials
+        control["trials"] = 0
+        for name in ("histogram", "visits", "energy_sum", "energy_square_sum"):
+            bins[name] = 0
+        self.walkers.records["heading"] = self.walkers.records["half_trips"] = 0
+        count_proposals(self.weights, counting)
+
+    def estimate(self) -> np.ndarray:
+        """Return the present ln g, ``float64[n_rows * n_bins]``, up to a constant; -inf in bins never visited.
+
+        In production, ln g of the weights plus the logarithm of the visits. A bin without visits in production keeps its
+        weight, as if it had been visited as often as the others.
+        """
+        bins = self.weights.bins
+        ln_g = np.where(bins["seen"] == 1, bins["ln_g"], -np.inf)
+        if not self.producing or not bins["visits"].any():
+            return ln_g
+        seen = bins["seen"] == 1
+        visits = np.where(bins["visits"] > 0, bins["visits"], bins["visits"][seen].mean())
+        return ln_g + np.log(visits)
+
+
+def make_walk(
+    walkers: Walkers,
+    grid: EnergyGrid,
+    first_bin: int,
+    window: Window,
+    settings: WangLandauSettings,
+    ends: tuple[bool, bool] = (True, True),
+) -> Walk:
+    """Prepare a walk of given walkers, which have to be inside the window.
+
+    Parameters
+    ----------
+    walkers : Walkers
+    grid : EnergyGrid
+        Bins of the window.
+    first_bin : int
+        Place of its first bin on the grid the calculation begins with.
+    window : Window
+    settings : WangLandauSettings
+    ends : (bool, bool)
+        Whether the lowest and the highest energies of all belong to this window.
+    """
+    by_composition = settings.ensemble == "semigrand"
+    wide, below = wider(grid, walkers.records["energy"].min(), walkers.records["energy"].max())
+    n_walkers = walkers.n_walkers
+    n_together = n_walkers if n_walkers <= MANY_WALKERS else n_walkers * rounds_together(n_walkers)
+    weights = flat_weights(wide, walkers, first_ln_f(grid.n_bins, n_together), by_composition)
+    weights.control["holds_bottom"], weights.control["holds_top"] = ends
+    return Walk(
+        wide, first_bin - below, window, by_composition, walkers, weights, _make_schedule(settings, walkers, grid)
+    )
+
+
+def _make_schedule(settings: WangLandauSettings, walkers: Walkers, grid: EnergyGrid) -> Schedule:
+    stage = Stage.for_walkers(walkers.n_walkers, settings.flatness, settings.minimum_count)
+    if settings.schedule_name == "halving":
+        return Halving(stage)
+    if settings.lowest_temperature is not None:
+        return StochasticApproximation(grid.width / (BOLTZMANN * settings.lowest_temperature), stage)
+    return OneOverT(stage)
+
+
+def wider(grid: EnergyGrid, low: float, high: float) -> tuple[EnergyGrid, int]:
+    """Return the grid grown by whole bins to hold both energies, and how many bins were added below.
+
+    Raises
+    ------
+    InputError
+        If that takes too many bins.
+    """
+    first, last = (int(index) for index in grid.index(np.array([low, high])))
+    below, above = max(0, -first), max(0, last - grid.n_bins + 1)
+    if grid.n_bins + below + above > MAX_BINS:
+        raise InputError(f"energies reach from {low:.6g} to {high:.6g} Ry: more than {MAX_BINS} bins; widen the bins")
+    return EnergyGrid(grid.start - below * grid.width, grid.width, grid.n_bins + below + above), below
