@@ -2,6 +2,7 @@
 
 The card is JSON in the metadata of the safetensors header, under the key ``card``; XGBoost models carry the same
 card as an attribute of the booster. Nothing in here is pickled and nothing that is read is executed.
+Files of several models are made by :mod:`surrogate.ensemble_artefact`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import safetensors.numpy
@@ -99,13 +100,15 @@ class Card:
         InputError
             If the text is no card of this schema version.
         """
-        try:
-            values = json.loads(text, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"its card is not valid JSON ({error})") from error
-        if not isinstance(values, dict) or values.get("schema_version") != SCHEMA_VERSION:
-            found = values.get("schema_version") if isinstance(values, dict) else None
-            raise InputError(f"its card has schema_version {found}; this version of the package reads {SCHEMA_VERSION}")
+        values = parse_card(text)
+        return cls.from_values(values)
+
+    @classmethod
+    def from_values(cls, values: Any) -> Card:
+        """Check the parsed JSON of a card; raises as :meth:`from_json` does."""
+        check_schema(values)
+        if "members" in values:
+            raise InputError("its card describes an ensemble of models; give a single one")
         names = {item.name for item in fields(cls)}
         for name in sorted(names ^ set(values)):
             raise InputError(f"its card has {'no' if name in names else 'an unknown'} entry {name!r}")
@@ -157,6 +160,15 @@ class Card:
             )
 
 
+class WritableCard(Protocol):
+    """What a file needs of the card that goes into it."""
+
+    def to_json(self) -> str: ...
+
+
+Model = TypeVar("Model")
+
+
 class Artefact(NamedTuple):
     """A trained model: its arrays by name, and its card."""
 
@@ -193,14 +205,35 @@ def package_versions(*packages: str) -> dict[str, str]:
     return {"python": platform.python_version()} | {name: str(import_module(name).__version__) for name in packages}
 
 
-def save_artefact(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], card: Card) -> None:
+def parse_card(text: str) -> Any:
+    """Parse the JSON of a card.
+
+    Raises
+    ------
+    InputError
+        If it is none, or holds what is no number.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"its card is not valid JSON ({error})") from error
+
+
+def check_schema(values: Any) -> None:
+    """Refuse the parsed JSON of a card unless it has the schema version of this package."""
+    if not isinstance(values, dict) or values.get("schema_version") != SCHEMA_VERSION:
+        found = values.get("schema_version") if isinstance(values, dict) else None
+        raise InputError(f"its card has schema_version {found}; this version of the package reads {SCHEMA_VERSION}")
+
+
+def save_artefact(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], card: WritableCard) -> None:
     """Write a model; the file is complete or not there.
 
     Parameters
     ----------
     path : str or path
     arrays : mapping of str to array
-    card : Card
+    card : Card, or that of an ensemble
     """
     plain = {name: np.array(values, order="C") for name, values in sorted(arrays.items())}
     write_atomically(Path(path), safetensors.numpy.save(plain, {"card": card.to_json()}))
@@ -223,18 +256,35 @@ def load_artefact(path: str | os.PathLike[str]) -> Artefact:
     InputError
         If the file cannot be read, is damaged, or is not an artefact of this package.
     """
+    return read_artefact(path, lambda text, arrays: Artefact(arrays, Card.from_json(text)))
+
+
+def read_artefact(path: str | os.PathLike[str], make: Callable[[str, dict[str, np.ndarray]], Model]) -> Model:
+    """Read a file and hand card and arrays to ``make``; whatever is wrong with either becomes one line.
+
+    Parameters
+    ----------
+    path : str or path
+    make : callable
+        From the text of the card and the arrays by name to the model.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is damaged, or ``make`` refuses what is in it.
+    """
     content = read_limited(Path(path))
     try:
-        card = Card.from_json(_card_text(content))
+        text = _card_text(content)
         arrays = safetensors.numpy.load(content)
         for name, values in arrays.items():
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 raise InputError(f"array {name!r} holds NaN or infinity")
+        return make(text, arrays)
     except InputError as error:
         raise InputError(f"artefact {path} cannot be used: {error}") from error
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"artefact {path} is damaged: {' '.join(str(error).split())}") from error
-    return Artefact(arrays, card)
 
 
 def read_limited(path: Path) -> bytes:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from surrogate.ensemble_commands import cross_validated_ensemble, ensemble_settings, train_ensemble
 from surrogate.recipes import ModelOptions
 from surrogate.settings import TASKS
 from wanglandau.command_line import Report, run_program
@@ -32,6 +33,8 @@ def train(
     tasks: str | None = None,
     dataset: Path | None = None,
     out: Path | None = None,
+    members: int | None = None,
+    member_fraction: float | None = None,
     paper: bool = False,
     options: ModelOptions = _NO_OPTIONS,
 ) -> Report:
@@ -51,7 +54,13 @@ def train(
     dataset : Path
         Data set to learn from instead of the shipped one.
     out : Path
-        Artefact to write; SYSTEM-ARCHITECTURE.safetensors (.ubj for xgboost) unless said otherwise.
+        Artefact to write; SYSTEM-ARCHITECTURE.safetensors (.ubj for xgboost) unless said otherwise, with -ensemble
+        behind the architecture where there are members.
+    members : int
+        Train an ensemble of so many networks, which differ by seed and by the orbits left out, instead of one; at
+        least 4, and 8 is a good number.
+    member_fraction : float
+        Share of the orbits that each member is trained on; 0.75 unless said otherwise.
     paper : bool
         Take loss, batches and task weights of the paper instead of the recipe's training.
     options : ModelOptions
@@ -64,11 +73,16 @@ def train(
     data = _load_data(chosen, dataset)
     learnt = _tasks(tasks, data, architecture)
     suffix = "ubj" if architecture == "xgboost" else "safetensors"
-    target = out or Path(f"{chosen.name}-{architecture}.{suffix}")
+    several = ensemble_settings(members, member_fraction, architecture)
+    target = out or Path(f"{chosen.name}-{architecture}{'-ensemble' if several else ''}.{suffix}")
     if not target.parent.is_dir():
         raise InputError(f"folder {target.parent} does not exist; make it first")
+    known: dict[str, Any] = {}
     if architecture == "xgboost":
         metrics = _train_trees(data, options, target)
+    elif several is not None:
+        settings = _resolved(chosen, architecture, learnt, options, paper)
+        metrics, known = train_ensemble(data, architecture, learnt, settings, several, target)
     else:
         metrics = _train_network(chosen, data, architecture, learnt, options, paper, target)
     seconds = time.perf_counter() - started
@@ -80,8 +94,9 @@ def train(
         "dataset_digest": data.digest,
         "seconds": seconds,
         "metrics_on_training_data": metrics,
-    }
-    lines = [f"wrote {target}: {architecture} surrogate of {len(data)} configurations, {seconds:.0f} s"]
+    } | known
+    kind = f"ensemble of {several.members} {architecture} surrogates" if several else f"{architecture} surrogate"
+    lines = [f"wrote {target}: {kind} of {len(data)} configurations, {seconds:.0f} s", *_lines(known)]
     return Report("\n".join([*lines, "errors on the data it was trained on:", *_lines(metrics)]), values)
 
 
@@ -97,6 +112,8 @@ def evaluate(
     fold_seed: int = 0,
     architecture: ArchitectureName = "lattice",
     tasks: str | None = None,
+    members: int | None = None,
+    member_fraction: float | None = None,
     paper: bool = False,
     options: ModelOptions = _NO_OPTIONS,
 ) -> Report:
@@ -112,7 +129,7 @@ def evaluate(
     oracle : str
         What to evaluate, as in wanglandau --oracle; the shipped surrogate unless said otherwise.
     artefact : Path
-        File written by surrogate train, instead of an oracle.
+        File written by surrogate train, single or ensemble, instead of an oracle.
     dataset : Path
         Data set to compare with instead of the shipped one.
     cross_validate : int
@@ -125,6 +142,10 @@ def evaluate(
         What to cross-validate: lattice, dense or xgboost.
     tasks : str
         What to learn in cross-validation, such as energy,charge.
+    members : int
+        Cross-validate ensembles of so many networks, and how well their spread tells their error.
+    member_fraction : float
+        Share of the orbits that each member is trained on in cross-validation; 0.75 unless said otherwise.
     paper : bool
         Cross-validate with loss, batches and task weights of the paper.
     options : ModelOptions
@@ -134,14 +155,21 @@ def evaluate(
 
     chosen = load_system(system)
     data = _load_data(chosen, dataset)
+    several = ensemble_settings(members, member_fraction, architecture)
     if cross_validate is None:
-        _refuse_training_options(tasks, paper, options)
+        _refuse_training_options(tasks, paper or several is not None, options)
         values = _evaluate_oracle(chosen, data, oracle, artefact)
     else:
         if oracle is not None or artefact is not None:
             raise InputError("--cross-validate trains its own models; leave --oracle and --artefact out")
-        fit = _make_fit(chosen, data, architecture, tasks, paper, options)
-        values = _cross_validated(data, {architecture: fit}, cross_validate, repeats, fold_seed)
+        folds = (cross_validate, repeats, fold_seed)
+        if several is None:
+            fit = _make_fit(chosen, data, architecture, tasks, paper, options)
+            values = _cross_validated(data, {architecture: fit}, *folds)
+        else:
+            learnt = _tasks(tasks, data, architecture)
+            settings = _resolved(chosen, architecture, learnt, options, paper)
+            values = cross_validated_ensemble(data, architecture, learnt, settings, several, folds)
     return Report("\n".join(_lines(values)), values)
 
 
@@ -185,13 +213,18 @@ def _train_network(
     from surrogate.evaluation import evaluate as compare
     from surrogate.fitting import fit_network
     from surrogate.oracle import SurrogateOracle
-    from surrogate.recipes import resolve_settings
 
-    network, training = resolve_settings(system.name, architecture, tasks, options, as_paper=paper)
+    network, training = _resolved(system, architecture, tasks, options, paper)
     made = fit_network(data, architecture, tasks, network, training)
     metrics = compare(data, SurrogateOracle(made, data.lattice).properties(data.occupations))
     save_artefact(target, made.arrays, dataclasses.replace(made.card, metrics=metrics))
     return metrics
+
+
+def _resolved(system: System, architecture: str, tasks: tuple[str, ...], options: Any, paper: bool) -> tuple[Any, Any]:
+    from surrogate.recipes import resolve_settings
+
+    return resolve_settings(system.name, architecture, tasks, options, as_paper=paper)
 
 
 def _train_trees(data: Dataset, options: Any, target: Path) -> dict[str, Any]:
@@ -212,7 +245,6 @@ def _seed_of_trees(options: Any) -> int:
 
 def _make_fit(system: System, data: Dataset, architecture: str, tasks: str | None, paper: bool, options: Any) -> Fit:
     from surrogate.fitting import network_fit
-    from surrogate.recipes import resolve_settings
 
     learnt = _tasks(tasks, data, architecture)
     if architecture == "xgboost":
@@ -220,9 +252,7 @@ def _make_fit(system: System, data: Dataset, architecture: str, tasks: str | Non
 
         seed = _seed_of_trees(options)
         return lambda part: fit_xgboost(part, seed).properties
-    return network_fit(
-        architecture, learnt, *resolve_settings(system.name, architecture, learnt, options, as_paper=paper)
-    )
+    return network_fit(architecture, learnt, *_resolved(system, architecture, learnt, options, paper))
 
 
 def _refuse_training_options(tasks: str | None, paper: bool, options: Any) -> None:
@@ -252,8 +282,8 @@ def _evaluate_oracle(system: System, data: Dataset, oracle: str | None, artefact
 
 
 def _find_oracle(system: System, oracle: str | None, artefact: Path | None) -> tuple[str, EnergyOracle]:
-    from surrogate.artefact import load_artefact
-    from surrogate.oracle import SurrogateOracle
+    from surrogate.ensemble_artefact import load_model
+    from surrogate.oracle import make_oracle
     from wanglandau.oracle_registry import load_oracle
 
     if artefact is None:
@@ -263,7 +293,7 @@ def _find_oracle(system: System, oracle: str | None, artefact: Path | None) -> t
         raise InputError("give --oracle or --artefact, not both")
     if artefact.suffix in (".ubj", ".json"):
         return str(artefact), load_oracle(f"xgboost:{artefact}", system)
-    return str(artefact), SurrogateOracle(load_artefact(artefact), system.lattice)
+    return str(artefact), make_oracle(load_model(artefact), system.lattice)
 
 
 def _lines(values: dict[str, Any]) -> list[str]:

@@ -32,9 +32,12 @@ from ase import units
 from scipy.stats import rankdata
 
 from surrogate.artefact import Card
+from surrogate.calibration import calibration
 from surrogate.cluster_expansion import cluster_expansion_fit
 from surrogate.dataset import Dataset, folds_by_orbit
+from surrogate.ensemble_artefact import EnsembleCard
 from surrogate.fitting import Fit, composition_fit
+from wanglandau.ensemble_oracle import EnsembleOracle
 from wanglandau.oracle import EnergyOracle, Properties, PropertyOracle
 
 BASELINES: dict[str, Fit] = {"composition": composition_fit, "cluster_expansion": cluster_expansion_fit}
@@ -78,13 +81,16 @@ def evaluate_oracle(dataset: Dataset, oracle: EnergyOracle, shipped: Dataset | N
     Returns
     -------
     dict
-        As of :func:`evaluate`, with ``symmetry_spread_mev_per_atom``; for trained models also
+        As of :func:`evaluate`, with ``symmetry_spread_mev_per_atom``; for ensembles also ``ensemble``, the calibration
+        of the spread on these data and on what members had not seen in training; for trained models also
         ``n_orbits_seen_in_training`` and, where only some were seen, the report on the others as ``unseen``.
     """
     predicted = _predict(oracle, dataset.occupations)
     report = evaluate(dataset, predicted)
     if np.isfinite(predicted.energy).all():
         report["symmetry_spread_mev_per_atom"] = symmetry_spread(dataset, oracle.energies)
+    if isinstance(oracle, EnsembleOracle):
+        report["ensemble"] = _ensemble_report(dataset, oracle, predicted.energy)
     card = _card_of(oracle)
     if card is None:
         return report
@@ -157,10 +163,20 @@ def _predict(oracle: EnergyOracle, occupations: np.ndarray) -> Properties:
     return Properties(oracle.energies(occupations), None, None)
 
 
-def _card_of(oracle: EnergyOracle) -> Card | None:
+def _card_of(oracle: EnergyOracle) -> Card | EnsembleCard | None:
     holder = getattr(oracle, "artefact", oracle)
     card = getattr(holder, "card", None)
-    return card if isinstance(card, Card) else None
+    return card if isinstance(card, Card | EnsembleCard) else None
+
+
+def _ensemble_report(dataset: Dataset, oracle: EnsembleOracle, energy: np.ndarray) -> dict[str, Any]:
+    spread = oracle.member_energies(dataset.occupations).std(axis=1, ddof=1)
+    unit = _mev_per_atom(dataset)
+    card = _card_of(oracle)
+    report = {"n_members": oracle.n_members, "spread_scale": getattr(card, "spread_scale", None)}
+    report["calibration"] = calibration((energy - dataset.mixing_energy) * unit, spread * unit)
+    report["held_out_in_training"] = getattr(card, "held_out", None)
+    return report
 
 
 def _mev_per_atom(dataset: Dataset) -> float:

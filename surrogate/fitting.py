@@ -97,7 +97,6 @@ def make_card(
     *packages: str,
 ) -> Card:
     """Describe a model trained on ``dataset``; ``packages`` are those it was trained with beside NumPy."""
-    orbits = sorted({int(label) for label in dataset.orbit})
     return Card(
         architecture=architecture,
         tasks=list(tasks),
@@ -105,15 +104,20 @@ def make_card(
         species=list(dataset.lattice.species),
         lattice=describe_lattice(dataset.lattice),
         reference_energies=[float(energy) for energy in dataset.reference_energies],
-        dataset={
-            "digest": dataset.digest,
-            "n_configurations": len(dataset),
-            "orbits": orbits,
-            "caution": str(dataset.attributes.get("caution", "")),
-        },
+        dataset=describe_dataset(dataset),
         training=_plain(training),
         versions=package_versions("numpy", *packages),
     )
+
+
+def describe_dataset(dataset: Dataset) -> dict[str, Any]:
+    """Describe what was learnt from for a card."""
+    return {
+        "digest": dataset.digest,
+        "n_configurations": len(dataset),
+        "orbits": sorted({int(label) for label in dataset.orbit}),
+        "caution": str(dataset.attributes.get("caution", "")),
+    }
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

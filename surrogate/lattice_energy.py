@@ -7,7 +7,8 @@ formulae stand in :mod:`surrogate.lattice_network`, which made the arrays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
 
 import numpy as np
 
@@ -66,6 +67,42 @@ class LatticeEnergy:
             self._charge_levels = potential @ weights.reshape(settings.head_shells, -1).T
         if "moment_weights" in arrays:
             self._set_moments(_weights(arrays, "moment"), listed[:, 0], hidden, potential)
+
+    @classmethod
+    def mean_of(cls, members: Sequence[LatticeEnergy]) -> LatticeEnergy:
+        """Return the mean of several networks of the same settings on the same lattice.
+
+        Predictions are sums of table entries, so the mean of the networks is one network whose tables are the means.
+        """
+        mean = copy(members[0])
+        mean._tables = mean._tables._replace(
+            site_energies=_quantised(np.mean([one._tables.site_energies for one in members], axis=0)),
+            star_energies=_quantised(np.mean([one._tables.star_energies for one in members], axis=0)),
+        )
+        for name in ("_charge_levels", "_moment_levels", "_moment_own"):
+            if getattr(mean, name) is not None:
+                setattr(mean, name, np.mean([getattr(one, name) for one in members], axis=0))
+        return mean
+
+    def scaled_tables(self, members: Sequence[LatticeEnergy], scale: float) -> tuple[np.ndarray, np.ndarray]:
+        """Tabulate the energies of several networks, their deviations from this one multiplied with ``scale``.
+
+        Returns
+        -------
+        site_energies : float64[n_environments, n_members], Ry
+        star_energies : float64[2 * 2**n_arms, n_members], Ry
+        """
+        tables = []
+        for name in ("site_energies", "star_energies"):
+            own = getattr(self._tables, name)
+            deviations = [getattr(one._tables, name) - own for one in members]
+            tables.append(_quantised(own[:, None] + scale * np.stack(deviations, axis=1)))
+        return tables[0], tables[1]
+
+    @property
+    def tables(self) -> LatticeTables:
+        """What the kernels read."""
+        return self._tables
 
     def _set_moments(self, weights: np.ndarray, species: np.ndarray, hidden: np.ndarray, potential: np.ndarray) -> None:
         n_shells, split = len(self._shells), 2 + hidden.shape[1]

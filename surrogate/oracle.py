@@ -1,4 +1,4 @@
-"""Trained surrogates as oracles: ``--oracle surrogate``, ``surrogate:dense``, ``surrogate:PATH``, ``...@cuda``.
+"""Trained surrogates as oracles: ``--oracle surrogate``, or ``surrogate:WHICH`` with a shipped one or a file.
 
 On the processor a surrogate needs no torch. With ``@cuda`` (any device that torch knows) the energies are evaluated by
 torch in float64; they differ from the compiled ones by rounding, so the two have different identities.
@@ -10,15 +10,23 @@ import hashlib
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from surrogate.architectures import ARCHITECTURES, find_architecture, make_evaluator
-from surrogate.artefact import Artefact, load_artefact
+from surrogate.artefact import Artefact
+from surrogate.ensemble_artefact import Ensemble, load_model
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
 from wanglandau.oracle import CompiledEnergy, EnergyOracle, Properties
 from wanglandau.systems import System
+
+if TYPE_CHECKING:
+    from surrogate.ensemble_oracle import EnsembleSurrogateOracle
+
+ENSEMBLE = "ensemble"
+"""How the shipped ensemble of a system is called."""
 
 
 class SurrogateOracle:
@@ -105,21 +113,50 @@ def finite(energies: np.ndarray) -> np.ndarray:
 
 
 def shipped_artefact(system: System, architecture: str = "lattice") -> Artefact:
-    """Load the surrogate that comes with the package for a system.
+    """Load the single surrogate that comes with the package for a system.
 
     Raises
     ------
     InputError
         If there is none.
     """
-    shipped = resources.files("surrogate") / "artefacts" / f"{system.name}-{architecture}.safetensors"
+    model = shipped_model(system, architecture)
+    if not isinstance(model, Artefact):
+        raise InputError(f"the {architecture} surrogate of system {system.name} is an ensemble, not a single model")
+    return model
+
+
+def shipped_model(system: System, which: str) -> Artefact | Ensemble:
+    """Load the surrogate, ``lattice``, ``dense`` or ``ensemble``, that comes with the package for a system.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    shipped = resources.files("surrogate") / "artefacts" / f"{system.name}-{which}.safetensors"
     if not shipped.is_file():
         raise InputError(
-            f"no {architecture} surrogate is shipped for system {system.name}; train one with 'surrogate train' "
+            f"no {which} surrogate is shipped for system {system.name}; train one with 'surrogate train' "
             "and give it as --oracle surrogate:FILE"
         )
     with resources.as_file(shipped) as path:
-        return load_artefact(path)
+        return load_model(path)
+
+
+def make_oracle(model: Artefact | Ensemble, lattice: Lattice) -> SurrogateOracle | EnsembleSurrogateOracle:
+    """Make the oracle of a trained model or of an ensemble of them.
+
+    Raises
+    ------
+    InputError
+        If it does not fit the lattice.
+    """
+    if isinstance(model, Artefact):
+        return SurrogateOracle(model, lattice)
+    from surrogate.ensemble_oracle import EnsembleSurrogateOracle  # it builds on this module
+
+    return EnsembleSurrogateOracle(model, lattice)
 
 
 def from_argument(argument: str, system: System) -> EnergyOracle:
@@ -128,8 +165,8 @@ def from_argument(argument: str, system: System) -> EnergyOracle:
     Parameters
     ----------
     argument : str
-        Path of an artefact, or ``lattice`` or ``dense`` for one that is shipped for the system; nothing means lattice.
-        ``@cuda`` behind it evaluates with torch.
+        Path of an artefact, single or ensemble, or ``lattice``, ``dense`` or ``ensemble`` for one that is shipped for
+        the system; nothing means lattice. ``@cuda`` behind it evaluates with torch, which ensembles do not.
     system : System
 
     Raises
@@ -140,14 +177,16 @@ def from_argument(argument: str, system: System) -> EnergyOracle:
     which, at, device = argument, "", ""
     if "@" in argument and not Path(argument).exists():
         which, at, device = argument.rpartition("@")
-    if not which or which in ARCHITECTURES:
-        artefact = shipped_artefact(system, which or "lattice")
+    if not which or which in (*ARCHITECTURES, ENSEMBLE):
+        artefact = shipped_model(system, which or "lattice")
     else:
-        artefact = load_artefact(which)
+        artefact = load_model(which)
     if "energy" not in artefact.card.tasks:
         raise InputError(f"this surrogate has learnt {', '.join(artefact.card.tasks)} but no energy; it is no oracle")
     if not at:
-        return SurrogateOracle(artefact, system.lattice)
+        return make_oracle(artefact, system.lattice)
+    if not isinstance(artefact, Artefact):
+        raise InputError(f"ensembles are evaluated by compiled code only; leave '@{device}' out")
     from surrogate.torch_oracle import TorchOracle  # torch only where it is asked for
 
     return TorchOracle(artefact, system.lattice, device)

@@ -60,6 +60,34 @@ def split_by_orbit(orbit: np.ndarray, fractions: tuple[float, ...], seed: int) -
     return [np.flatnonzero(part[inverse] == index) for index in range(len(fractions))]
 
 
+def deal_orbits(orbit: np.ndarray, n_parts: int, n_left_out: int, seed: int) -> np.ndarray:
+    """Leave every orbit out of ``n_left_out`` of ``n_parts`` parts, drawn at random.
+
+    Unlike bootstrap samples, every configuration is unseen by equally many parts, and parts are of nearly equal size.
+
+    Parameters
+    ----------
+    orbit : uint64[n]
+    n_parts, n_left_out : int
+    seed : int
+
+    Returns
+    -------
+    bool[n_parts, n]
+        Whether the part leaves the configuration out.
+    """
+    labels, inverse = np.unique(orbit, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    left_out = np.zeros((n_parts, len(labels)), dtype=bool)
+    hand: list[int] = []
+    for label in rng.permutation(len(labels)):
+        if len(hand) < n_left_out:
+            hand = rng.permutation(n_parts).tolist()
+        left_out[hand[:n_left_out], label] = True
+        hand = hand[n_left_out:]
+    return left_out[:, inverse]
+
+
 def folds_by_orbit(orbit: np.ndarray, n_folds: int, seed: int, repeats: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
     """Make the (training, test) index arrays of ``repeats`` times ``n_folds``-fold cross-validation over orbits."""
     n_orbits = len(np.unique(orbit))

@@ -84,6 +84,36 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class EnsembleSettings:
+    """How many networks an ensemble has and how much of the data each of them sees.
+
+    Attributes
+    ----------
+    members : int
+        Number of networks.
+    fraction : float
+        Share of the orbits that each is trained on; every orbit is left out by at least two members, so that the
+        spread of those that have not seen it can be told.
+    """
+
+    members: int = 8
+    fraction: float = 0.75
+
+    def __post_init__(self) -> None:
+        _check("members", self.members, 4, 1000)
+        _check("member_fraction", self.fraction, 0.0, 1.0, open_below=True)
+        if self.n_left_out > self.members - 1:
+            raise InputError(
+                f"member_fraction is {self.fraction}; with {self.members} members choose at least {1 / self.members:g}"
+            )
+
+    @property
+    def n_left_out(self) -> int:
+        """Number of members that have not seen a given orbit."""
+        return max(2, round((1 - self.fraction) * self.members))
+
+
+@dataclass(frozen=True)
 class DenseSettings:
     """The dense networks of the paper.
 
