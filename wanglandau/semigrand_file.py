@@ -182,7 +182,8 @@ def _check_alike(first: AnyRecord, other: AnyRecord) -> None:
     ours, theirs = (np.vstack([record.system["cell"], record.system["positions"]]) for record in (first, other))
     if ours.shape != theirs.shape or not np.allclose(ours, theirs, atol=1e-6):
         raise InputError(
-            f"the results are of different lattices ({len(ours) - 3} and {len(theirs) - 3} sites); give files of one lattice"
+            f"the results are of different lattices ({len(ours) - 3} and {len(theirs) - 3} sites); "
+            "give files of one lattice"
         )
     if first.oracle["identity"] != other.oracle["identity"]:
         raise InputError(
