@@ -1,13 +1,12 @@
-"""Figures of a density of states and its thermodynamics; the only place that needs matplotlib (extra ``figures``).
+"""Figures of a density of states and its thermodynamics; they need matplotlib (extra ``figures``).
 
-The sampled curve is blue with a band of one standard error, the exact one black; both survive print in grey and the
-common kinds of colour blindness. File types are those of matplotlib: .png, .pdf, .svg.
+The sampled curve is blue with a band of one standard error, the exact one black. File types are those of matplotlib:
+.png, .pdf, .svg.
 """
 
 from __future__ import annotations
 
 import os
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,9 @@ import numpy as np
 
 from wanglandau.comparison import levels_of, on_common_grid
 from wanglandau.density_of_states import DensityOfStates
-from wanglandau.errors import InputError
 from wanglandau.extras import optional_packages
+from wanglandau.figure_style import CAPACITY_LABEL, ENERGY_LABEL, EXACT, MARK, SAMPLED, STYLE, TEMPERATURE_LABEL
+from wanglandau.figure_style import save_figure as _finish
 from wanglandau.run_file import ExactRecord, RunRecord
 from wanglandau.thermodynamics import (
     MEV_PER_RY,
@@ -30,29 +30,7 @@ from wanglandau.thermodynamics import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-SAMPLED = "#0072B2"
-EXACT = "black"
-MARK = "#D55E00"
-_STYLE: Any = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.7,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "lines.linewidth": 1.3,
-    "savefig.dpi": 200,
-    "figure.constrained_layout.w_pad": 0.08,
-}
-NOTE_WIDTH = 17
-"""Letters of the note to an inch of the figure."""
-ENERGY_LABEL = "mixing energy (meV/atom)"
-TEMPERATURE_LABEL = "temperature (K)"
-CAPACITY_LABEL = r"heat capacity ($k_\mathrm{B}$/atom)"
 _THERMODYNAMICS_LABELS = {
     "internal_energy_mev_per_atom": "internal energy (meV/atom)",
     "heat_capacity_kb_per_atom": CAPACITY_LABEL,
@@ -93,7 +71,7 @@ def density_figure(
     with optional_packages():
         import matplotlib as mpl
         from matplotlib.figure import Figure
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10.5, 3.5 if not note else 3.75), layout="constrained")
         left, middle, right = figure.subplots(1, 3)
         _draw_ln_g(left, density, reference)
@@ -127,7 +105,7 @@ def thermodynamics_figure(
         from matplotlib.figure import Figure
     curves, truth = result.per_atom(), None if exact is None else exact.per_atom()
     errors = None if result.standard_error is None else result.standard_error.per_atom()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.5, 5.5), layout="constrained")
         panels = figure.subplots(2, 2, sharex=True)
         for panel, (name, label) in zip(panels.flat, _THERMODYNAMICS_LABELS.items(), strict=True):
@@ -222,15 +200,3 @@ def _title(record: RunRecord) -> str:
     kind, _, argument = record.oracle["name"].partition(":")
     oracle = f"{kind}:{Path(argument).name}" if argument else kind
     return f"{what}: Wang–Landau, {record.density.n_runs} independent runs, energies from {oracle}"
-
-
-def _finish(figure: Figure, path: str | os.PathLike[str], note: str) -> None:
-    if note:
-        lines = textwrap.wrap(note, int(NOTE_WIDTH * figure.get_figwidth()))
-        figure.supxlabel("\n".join(lines), x=0.008, ha="left", fontsize=7.5, color="0.3")
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot write figure {path}: {error}; use .png, .pdf or .svg in a folder that exists"
-        ) from error

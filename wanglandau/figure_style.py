@@ -1,0 +1,69 @@
+"""What all figures share: style, colours, words on the axes, and how a figure reaches its file.
+
+Colours survive print in grey and the common kinds of colour blindness (Okabe and Ito).
+"""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from wanglandau.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SAMPLED = "#0072B2"
+EXACT = "black"
+MARK = "#D55E00"
+STYLE: Any = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.3,
+    "savefig.dpi": 200,
+    "figure.constrained_layout.w_pad": 0.08,
+}
+NOTE_WIDTH = 17
+"""Letters of the note to an inch of the figure."""
+ENERGY_LABEL = "mixing energy (meV/atom)"
+TEMPERATURE_LABEL = "temperature (K)"
+CAPACITY_LABEL = r"heat capacity ($k_\mathrm{B}$/atom)"
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str], note: str) -> None:
+    """Print the note below the panels and write the file.
+
+    Raises
+    ------
+    InputError
+        If matplotlib cannot write such a file.
+    """
+    if note:
+        lines = textwrap.wrap(note, int(NOTE_WIDTH * figure.get_figwidth()))
+        figure.supxlabel("\n".join(lines), x=0.008, ha="left", fontsize=7.5, color="0.3")
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"cannot write figure {path}: {error}; use .png, .pdf or .svg in a folder that exists"
+        ) from error
+
+
+def with_error(value: float, error: float, unit: str = "") -> str:
+    """Write a value with its error, both to the second digit of the error.
+
+    >>> with_error(678.123, 1.2345, "K")
+    '678.1 ± 1.2 K'
+    """
+    tail = f" {unit}" if unit else ""
+    if not error > 0:
+        return f"{value:.4g}{tail}"
+    digits = max(0, 1 - int(f"{error:e}".partition("e")[2]))
+    return f"{value:.{digits}f} ± {error:.{digits}f}{tail}"
