@@ -184,6 +184,14 @@ def test_a_tetragonal_cell_holds_variants_that_its_own_symmetry_does_not_connect
         assert LongRangeOrder(lattice, ["L1_0"]).measure(rows)[0, 0] == 1
 
 
+def test_variants_that_the_cell_cannot_hold_are_left_out() -> None:
+    lattice = Lattice.cubic("fcc", ("Cu", "Au"), 7.3, (1, 1, 2))
+    variants = structure_variants(lattice, [ordered_structure(lattice, "Z2")])[0]  # layers of four: along z alone
+    layers = np.round(lattice.positions[:, 2] / 3.65).astype(int)
+    patterns = {"".join(str(variant[layers == layer].max()) for layer in range(4)) for variant in variants}
+    assert len(variants) == 4 and patterns == {"1100", "0110", "0011", "1001"}
+
+
 def test_long_range_order_of_a_random_alloy_goes_to_zero() -> None:
     means = []
     for repeat in (2, 4, 8):
