@@ -138,7 +138,7 @@ def test_asymmetric_gap_balances_both_peaks() -> None:
     weight = semigrand_distribution(table, 0, region.delta_mu)
     assert weight.sum() == pytest.approx(1)
     number = np.arange(17)
-    low = np.where(number < region.summit, 1.0, np.where(number == region.summit, 0.5, 0.0))
+    low = np.clip(region.summit - number + 0.5, 0, 1)
     assert weight @ low == pytest.approx(0.5, abs=1e-10)
     assert region.x_high == pytest.approx(weight @ ((1 - low) * number) / 0.5 / 16, rel=1e-9)
     assert region.delta_mu > 1e-5
@@ -194,6 +194,30 @@ def test_common_tangent_of_a_double_well() -> None:
     assert region.tangent == pytest.approx(0.003, rel=1e-12)
     assert region.height == pytest.approx(1e-6 * 1e4, rel=1e-9)
     assert region.delta_mu == pytest.approx(0.003, rel=1e-9)
+
+
+def test_balance_moves_smoothly_with_the_summit() -> None:
+    """While the highest composition changes from 8 to 9, delta_mu and the phases must not jump."""
+    n, found = np.arange(17.0), []
+    for tilt in np.linspace(0, 0.02, 41):
+        free = 0.4 * np.exp(-((n - 8.5 - 10 * (tilt - 0.01)) ** 2) / 8) + 0.01 * (n - 8) ** 2
+        (region,) = two_phase_regions(16, n.astype(np.int64), free, 1.0)
+        found.append([region.summit, region.delta_mu, region.x_low, region.x_high])
+    steps = np.abs(np.diff(found, axis=0))
+    assert found[0][0] < 8.5 < found[-1][0]
+    assert (steps.max(axis=0) < 5 * np.median(steps, axis=0)).all(), steps.max(axis=0) / np.median(steps, axis=0)
+
+
+def test_weak_noisy_regions_do_not_fail() -> None:
+    """Noise as large as the features: regions come and go between samples, and every number stays finite."""
+    for seed in range(12):
+        for mixing in phase_diagram(noisy(fcc_levels(), 0.8, seed), 16, np.array([at(0.4), at(0.8), at(2.0)])):
+            summits = [region.summit for region in mixing.regions]
+            assert (np.diff(summits) > 0).all()
+            for region in mixing.regions:
+                assert region.low / 16 <= region.summit / 16 <= region.high / 16
+                assert np.isfinite([*region.values, *(region.standard_error or {}).values()]).all()
+                assert 0 <= region.x_low < region.x_high <= 1
 
 
 def test_hull_of_a_line_has_two_ends() -> None:

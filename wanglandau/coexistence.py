@@ -15,6 +15,7 @@ that fit into it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -36,7 +37,8 @@ class TwoPhaseRegion:
     low, high : int
         Numbers of second-species atoms at which the common tangent touches F(N_B).
     summit : float
-        Composition in between where F is highest above the tangent; where several tie, their mean.
+        Composition in between where F is highest above the tangent, by a parabola through the highest three points;
+        where several tie, their mean.
     height : float, Ry per cell
         Of F above the tangent at the summit: what the interfaces of this cell cost.
     tangent : float, Ry per exchanged atom
@@ -121,7 +123,7 @@ def two_phase_regions(
         for first, last in pairwise(hull)
         if above[first : last + 1].max() > thermal_energy * max(min_height, MIN_HEIGHT)
     ]
-    summits = np.array([_summit(compositions, above, edge, thermal_energy) for edge in edges])
+    summits = np.array([_summit(compositions[a : b + 1], above[a : b + 1], thermal_energy) for a, b in edges])
     return tuple(
         TwoPhaseRegion(
             int(compositions[first]),
@@ -135,40 +137,41 @@ def two_phase_regions(
     )
 
 
-def follow_region(
-    region: TwoPhaseRegion,
-    summits: np.ndarray,
+def follow_regions(
+    regions: Sequence[TwoPhaseRegion],
     n_sites: int,
     compositions: np.ndarray,
     free_energy: np.ndarray,
     thermal_energy: float,
 ) -> np.ndarray:
-    """Compute the numbers of a region anew for slightly different free energies, such as those of fewer runs.
+    """Compute the numbers of all regions anew for slightly different free energies, such as those of fewer runs.
 
-    The compositions that part the phases stay where they are, so that every number changes smoothly.
+    Regions stay what they are, even where one of them would vanish, so that every number changes smoothly.
 
     Parameters
     ----------
-    region : TwoPhaseRegion
-    summits : float64[n_regions]
-        Of all regions at this temperature.
+    regions : sequence of TwoPhaseRegion
+        All at this temperature.
     n_sites, compositions, free_energy, thermal_energy
         As in :func:`two_phase_regions`.
 
     Returns
     -------
-    float64[5]
-        ``REGION_VALUES``.
+    float64[n_regions, 5]
+        ``REGION_VALUES`` of each.
     """
     hull = lower_hull(compositions.astype(np.float64), free_energy)
     at, energy = compositions[hull], free_energy[hull]
-    place = int(np.clip(np.searchsorted(at, region.summit), 1, len(at) - 1))
-    slope = (energy[place] - energy[place - 1]) / (at[place] - at[place - 1])
-    inside = (compositions >= region.low) & (compositions <= region.high)
-    height = (free_energy - np.interp(compositions, at, energy))[inside].max()
-    number = int(np.flatnonzero(summits == region.summit)[0])
-    weights = equal_weight(n_sites, compositions, free_energy, thermal_energy, summits, number)
-    return np.array([height, slope, *weights])
+    above = free_energy - np.interp(compositions, at, energy)
+    inside = [(compositions >= region.low) & (compositions <= region.high) for region in regions]
+    summits = np.array([_summit(compositions[part], above[part], thermal_energy) for part in inside])
+    result = np.empty((len(regions), len(REGION_VALUES)))
+    for number, (summit, part) in enumerate(zip(summits, inside, strict=True)):
+        place = int(np.clip(np.searchsorted(at, summit), 1, len(at) - 1))
+        slope = (energy[place] - energy[place - 1]) / (at[place] - at[place - 1])
+        balanced = equal_weight(n_sites, compositions, free_energy, thermal_energy, summits, number)
+        result[number] = above[part].max(), slope, *balanced
+    return result
 
 
 def equal_weight(
@@ -181,7 +184,8 @@ def equal_weight(
 ) -> tuple[float, float, float]:
     """Find where the peaks on both sides of a summit hold the same probability.
 
-    A phase reaches from one summit to the next; a composition that is a summit counts half on either side.
+    A phase reaches from one summit to the next. Each composition stands for the unit interval about it, which a
+    summit inside it divides; what is found therefore changes smoothly with the place of the summit.
 
     Parameters
     ----------
@@ -223,11 +227,19 @@ def equal_weight(
 
 def _side(compositions: np.ndarray, low: float, high: float) -> np.ndarray:
     """Return the part of each composition that belongs to the phase between two summits, ``float64[n]``."""
-    inside = ((compositions > low) & (compositions < high)).astype(np.float64)
-    return inside + 0.5 * ((compositions == low) | (compositions == high))
+    return np.clip(np.minimum(compositions - low, high - compositions) + 0.5, 0.0, 1.0)
 
 
-def _summit(compositions: np.ndarray, above: np.ndarray, edge: tuple[int, int], thermal_energy: float) -> float:
-    inside = slice(edge[0], edge[1] + 1)
-    height = above[inside]
-    return float(compositions[inside][height >= height.max() - MIN_HEIGHT * thermal_energy].mean())
+def _summit(compositions: np.ndarray, above: np.ndarray, thermal_energy: float) -> float:
+    """Find where a free energy is highest above its tangent, strictly between two ends."""
+    inner = above[1:-1]
+    tied = 1 + np.flatnonzero(inner >= inner.max() - MIN_HEIGHT * thermal_energy)
+    if len(tied) > 1:
+        return float(compositions[tied].mean())
+    around = slice(int(tied[0]) - 1, int(tied[0]) + 2)
+    x = compositions[around].astype(np.float64)
+    left, right = np.diff(above[around]) / np.diff(x)
+    if left <= 0 or right >= 0:  # next to an end that itself lies higher, as happens where a run is left out
+        return float(x[1])
+    middles = (x[:-1] + x[1:]) / 2
+    return float(middles[0] + (middles[1] - middles[0]) * left / (left - right))  # where the slope passes through 0

@@ -20,7 +20,7 @@ from scipy.special import logsumexp
 from wanglandau.coexistence import (
     REGION_VALUES,
     TwoPhaseRegion,
-    follow_region,
+    follow_regions,
     lower_hull,
     two_phase_regions,
 )
@@ -310,14 +310,10 @@ def _regions(
     table: CanonicalTable, free: np.ndarray, thermal_energy: float, min_height: float
 ) -> tuple[TwoPhaseRegion, ...]:
     found = two_phase_regions(table.n_sites, table.compositions, free[0], thermal_energy, min_height)
-    summits = np.array([region.summit for region in found])
-
-    def with_error(region: TwoPhaseRegion) -> TwoPhaseRegion:
-        samples = [
-            follow_region(region, summits, table.n_sites, table.compositions, sample, thermal_energy)
-            for sample in free[1:]
-        ]
-        errors = table.error(np.array([region.values, *samples]))
-        return replace(region, standard_error=dict(zip(REGION_VALUES, errors.tolist(), strict=True)))
-
-    return tuple(with_error(region) for region in found)
+    samples = [follow_regions(found, table.n_sites, table.compositions, sample, thermal_energy) for sample in free[1:]]
+    values = np.array([region.values for region in found]).reshape(-1, len(REGION_VALUES))
+    errors = table.error(np.array([values, *samples])).tolist()
+    return tuple(
+        replace(region, standard_error=dict(zip(REGION_VALUES, error, strict=True)))
+        for region, error in zip(found, errors, strict=True)
+    )
