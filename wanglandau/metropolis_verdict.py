@@ -1,0 +1,136 @@
+"""Whether averages of Metropolis sampling are to be trusted, and why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wanglandau.metropolis_averages import COMPOSITION, ENERGY, HEAT_CAPACITY, Averages, ThermalAverage
+from wanglandau.tempering import TemperatureExchange
+from wanglandau.thermal_series import ThermalSeries
+from wanglandau.thermodynamics import MEV_PER_RY
+from wanglandau.time_series import RELIABLE_LENGTH
+
+MAX_R_HAT = 1.01
+"""Chains whose R-hat is above this disagree (A. Vehtari et al., Bayesian Analysis 16, 667 (2021))."""
+MIN_ROUND_TRIPS = 10
+"""Median passages of a walker up and down a ladder of temperatures and back."""
+MIN_EXCHANGE_RATE = 0.05
+"""Part of the exchanges between two neighbours below which a ladder is as good as broken."""
+
+
+@dataclass(frozen=True)
+class MetropolisVerdict:
+    """Judgement on a calculation.
+
+    Attributes
+    ----------
+    trusted : bool
+    reasons : list of str
+        What speaks against it, each with its figure and remedy; empty when trusted.
+    summary : str
+        One plain sentence.
+    """
+
+    trusted: bool
+    reasons: list[str]
+    summary: str
+
+
+def judge_metropolis(
+    series: ThermalSeries,
+    averages: Averages,
+    exchange: TemperatureExchange | None,
+    precision: float,
+    interrupted: bool = False,
+) -> MetropolisVerdict:
+    """Judge a calculation by what it shows of itself, without an exact reference.
+
+    Parameters
+    ----------
+    series : ThermalSeries
+        Without its equilibration.
+    averages : Averages
+        Of that series.
+    exchange : TemperatureExchange or None
+    precision : float
+        Standard error of the energy that was asked for, meV/atom.
+    interrupted : bool
+    """
+    reasons = ["it was interrupted; run it to the end"] if interrupted else []
+    reasons += chain_faults(series, averages) + exchange_faults(exchange) + _imprecision(series, averages, precision)
+    if reasons:
+        return MetropolisVerdict(False, reasons, f"Do not trust these averages: {reasons[0]}.")
+    worst = float(averages[ENERGY].errors.max()) * MEV_PER_RY / series.n_sites
+    disagreement = max(float(averages[name].r_hats.max()) for name in _judged(averages))
+    summary = (
+        f"Trust these averages: at each of {len(series.temperatures)} temperatures {series.energies.shape[1]} independent "
+        f"chains agree (R-hat at most {disagreement:.4f}); standard error of the energy at most {worst:.2g} meV/atom."
+    )
+    return MetropolisVerdict(True, [], summary)
+
+
+def chain_faults(series: ThermalSeries, averages: Averages) -> list[str]:
+    """Return what speaks against the chains: disagreement, or too few independent records."""
+    reasons = []
+    for name in _judged(averages):
+        average = averages[name]
+        if (average.r_hats > MAX_R_HAT).any():
+            worst = int(np.argmax(average.r_hats))
+            reasons.append(
+                f"the chains disagree in {name} at {series.temperatures[worst]:g} K (R-hat {average.r_hats[worst]:.3g}, at "
+                f"most {MAX_R_HAT}); raise --sweeps or use --tempering"
+            )
+        if not average.reliable.all():
+            reasons.append(_too_short(name, series, average))
+    capacity = averages[HEAT_CAPACITY]
+    if not capacity.reliable.all():
+        worst = series.temperatures[~capacity.reliable][0]
+        reasons.append(f"too few independent blocks for the heat capacity at {worst:g} K; raise --sweeps")
+    return reasons
+
+
+def exchange_faults(exchange: TemperatureExchange | None) -> list[str]:
+    """Return what speaks against the exchange of temperatures."""
+    if exchange is None:
+        return []
+    reasons = []
+    trips = float(np.median(exchange.round_trips))
+    if trips < MIN_ROUND_TRIPS:
+        reasons.append(
+            f"configurations made {trips:g} round trips between the lowest and highest temperature (median; at least "
+            f"{MIN_ROUND_TRIPS} are needed); raise --sweeps"
+        )
+    if exchange.rates.min() < MIN_EXCHANGE_RATE:
+        pair = int(np.argmin(exchange.rates))
+        reasons.append(
+            f"temperatures {pair + 1} and {pair + 2} of the ladder exchanged in {exchange.rates[pair]:.1%} of the attempts "
+            f"(at least {MIN_EXCHANGE_RATE:.0%} are needed); raise --tuning-sweeps or add temperatures"
+        )
+    return reasons
+
+
+def _judged(averages: Averages) -> list[str]:
+    """Name the quantities that chains have to agree in: energy, composition where it is free, long-range order."""
+    return [name for name in averages if name in (ENERGY, COMPOSITION) or name.startswith("lro_")]
+
+
+def _too_short(name: str, series: ThermalSeries, average: ThermalAverage) -> str:
+    worst = int(np.argmax(np.where(average.reliable, 0.0, average.taus)))
+    length = series.n_records * series.interval
+    return (
+        f"each chain is {length / average.taus[worst]:.0f} autocorrelation times of {name} long at "
+        f"{series.temperatures[worst]:g} K (at least {RELIABLE_LENGTH:g} are needed); raise --sweeps"
+    )
+
+
+def _imprecision(series: ThermalSeries, averages: Averages, precision: float) -> list[str]:
+    errors = averages[ENERGY].errors * MEV_PER_RY / series.n_sites
+    worst = int(np.argmax(errors))
+    if errors[worst] <= precision:
+        return []
+    return [
+        f"the energy at {series.temperatures[worst]:g} K is known to {errors[worst]:.2g} meV/atom, {precision:g} were asked "
+        "for; raise --sweeps or --precision"
+    ]
