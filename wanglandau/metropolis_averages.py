@@ -67,8 +67,8 @@ def average_all(series: ThermalSeries) -> dict[str, ThermalAverage]:
     """Average everything that was recorded.
 
     The heat capacity is that at constant composition or, where the composition is free, at constant difference of
-    chemical potentials: the variance of E - delta_mu N_B over k_B T^2 (in k_B). The composition variance over k_B T is the
-    susceptibility d<N_B> / d(delta_mu).
+    chemical potentials: the variance of E - delta_mu N_B over k_B T^2 (in k_B). The composition variance over k_B T is
+    the susceptibility d<N_B> / d(delta_mu).
 
     Parameters
     ----------
@@ -83,11 +83,10 @@ def average_all(series: ThermalSeries) -> dict[str, ThermalAverage]:
             _variance(chains, 1 / scale**2, series.interval) for chains, scale in zip(enthalpies, thermal, strict=True)
         ),
     }
+    counts = series.compositions
     if series.composition is None:
-        found[COMPOSITION] = _collect(_mean(chains, series.interval) for chains in series.compositions)
-        found[COMPOSITION_VARIANCE] = _collect(
-            _variance(chains, 1.0, series.interval) for chains in series.compositions
-        )
+        found[COMPOSITION] = _collect(_mean(chains, series.interval) for chains in counts)
+        found[COMPOSITION_VARIANCE] = _collect(_variance(chains, 1.0, series.interval) for chains in counts)
     sparse = series.interval * series.measured_every
     for column, name in enumerate(series.names):
         found[name] = _collect(_mean(chains[..., column], sparse) for chains in series.observables)
@@ -120,5 +119,6 @@ def _variance(chains: np.ndarray, scale: float, interval: int) -> _Row:
 
 
 def _collect(rows: Iterable[_Row]) -> ThermalAverage:
-    *numbers, reliable = zip(*rows, strict=True)
-    return ThermalAverage(*(np.array(column, dtype=np.float64) for column in numbers), np.array(reliable, dtype=bool))
+    every = list(rows)
+    values, errors, taus, effective, r_hats = np.array([row[:5] for row in every], dtype=np.float64).T
+    return ThermalAverage(values, errors, taus, effective, r_hats, np.array([row.reliable for row in every]))
