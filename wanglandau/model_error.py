@@ -17,7 +17,7 @@ error over independent runs is what is left when the model is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -284,8 +284,8 @@ def _cut_weight(levels: Levels, temperatures: np.ndarray) -> np.ndarray:
 
 def _combined(sets: Sequence[Thermodynamics], combine: Callable[[np.ndarray], np.ndarray]) -> Thermodynamics:
     """Apply ``combine``, from ``float64[n_sets, n]`` to ``float64[n]``, to each of the four curves."""
-    curves = {name: combine(np.array([getattr(one, name) for one in sets])) for name in _CURVES}
-    return replace(sets[0], **curves, standard_error=None)
+    internal, capacity, free, entropy = (combine(np.array([getattr(one, name) for one in sets])) for name in _CURVES)
+    return Thermodynamics(sets[0].n_sites, sets[0].temperatures, internal, capacity, free, entropy)
 
 
 def _listed(curves: Thermodynamics) -> dict[str, list[float]]:
