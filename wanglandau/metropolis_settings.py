@@ -45,8 +45,8 @@ class MetropolisSettings:
         canonical: one composition, by swaps; semigrand: all compositions, by flips, at a given difference of chemical
         potentials.
     delta_mu : float
-        meV for every atom of the first species exchanged for one of the second, counted from the pure elements as mixing
-        energies are; semigrand only.
+        meV for every atom of the first species exchanged for one of the second, counted from the pure elements as
+        mixing energies are; semigrand only.
     chains : int
         Independent chains at every temperature; their agreement is part of the verdict.
     tempering : bool
@@ -54,7 +54,8 @@ class MetropolisSettings:
     tune : bool
         With tempering: add temperatures between those asked for until exchanges succeed often enough.
     only_ends : bool
-        With tempering: keep only the lowest and the highest temperature asked for and choose all between by exchange rate.
+        With tempering: keep only the lowest and the highest temperature asked for and choose all between by exchange
+        rate.
     exchange_interval : int
         Sweeps between exchanges.
     tuning_sweeps : int
@@ -62,7 +63,8 @@ class MetropolisSettings:
     sweeps : int
         Most sweeps a chain may make, burn-in included; a sweep is one trial for every site.
     burn_in : float or None
-        Part of the sweeps left out at the start; default: what leaves the most independent records, at least a twentieth.
+        Part of the sweeps left out at the start; default: what leaves the most independent records, at least a
+        twentieth.
     precision : float
         meV/atom; sampling ends early when the mean energy is known to this standard error at every temperature, and the
         chains agree.

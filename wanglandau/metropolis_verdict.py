@@ -65,8 +65,8 @@ def judge_metropolis(
     worst = float(averages[ENERGY].errors.max()) * MEV_PER_RY / series.n_sites
     disagreement = max(float(averages[name].r_hats.max()) for name in _judged(averages))
     summary = (
-        f"Trust these averages: at each of {len(series.temperatures)} temperatures {series.energies.shape[1]} independent "
-        f"chains agree (R-hat at most {disagreement:.4f}); standard error of the energy at most {worst:.2g} meV/atom."
+        f"Trust these averages: at each of {len(series.temperatures)} temperatures {series.energies.shape[1]} "
+        f"independent chains agree (R-hat at most {disagreement:.4f}); standard error of the energy at most {worst:.2g} meV/atom."
     )
     return MetropolisVerdict(True, [], summary)
 
@@ -79,8 +79,8 @@ def chain_faults(series: ThermalSeries, averages: Averages) -> list[str]:
         if (average.r_hats > MAX_R_HAT).any():
             worst = int(np.argmax(average.r_hats))
             reasons.append(
-                f"the chains disagree in {name} at {series.temperatures[worst]:g} K (R-hat {average.r_hats[worst]:.3g}, at "
-                f"most {MAX_R_HAT}); raise --sweeps or use --tempering"
+                f"the chains disagree in {name} at {series.temperatures[worst]:g} K (R-hat {average.r_hats[worst]:.3g}, "
+                f"at most {MAX_R_HAT}); raise --sweeps or use --tempering"
             )
         if not average.reliable.all():
             reasons.append(_too_short(name, series, average))
@@ -105,8 +105,8 @@ def exchange_faults(exchange: TemperatureExchange | None) -> list[str]:
     if exchange.rates.min() < MIN_EXCHANGE_RATE:
         pair = int(np.argmin(exchange.rates))
         reasons.append(
-            f"temperatures {pair + 1} and {pair + 2} of the ladder exchanged in {exchange.rates[pair]:.1%} of the attempts "
-            f"(at least {MIN_EXCHANGE_RATE:.0%} are needed); raise --tuning-sweeps or add temperatures"
+            f"temperatures {pair + 1} and {pair + 2} of the ladder exchanged in {exchange.rates[pair]:.1%} of the "
+            f"attempts (at least {MIN_EXCHANGE_RATE:.0%} are needed); raise --tuning-sweeps or add temperatures"
         )
     return reasons
 
@@ -131,6 +131,6 @@ def _imprecision(series: ThermalSeries, averages: Averages, precision: float) ->
     if errors[worst] <= precision:
         return []
     return [
-        f"the energy at {series.temperatures[worst]:g} K is known to {errors[worst]:.2g} meV/atom, {precision:g} were asked "
-        "for; raise --sweeps or --precision"
+        f"the energy at {series.temperatures[worst]:g} K is known to {errors[worst]:.2g} meV/atom, {precision:g} were "
+        "asked for; raise --sweeps or --precision"
     ]

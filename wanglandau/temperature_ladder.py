@@ -1,15 +1,17 @@
 """Ladders of temperatures for parallel tempering, tuned in a short run so that exchanges succeed often enough.
 
-Where energies are Gaussian and the heat capacity changes little from one temperature to the next, exchanges succeed with
-probability erfc(l / 2), where l is the difference of inverse temperatures times the standard deviation of the energy
-(D. A. Kofke, J. Chem. Phys. 117, 6911 (2002); A. Kone and D. A. Kofke, J. Chem. Phys. 122, 206101 (2005)). Such lengths add up along a ladder. The mean exchange probability of every
-pair of neighbours is measured, turned into a length and the temperatures are laid anew at equal lengths, until they
-need no further change; that energies are not Gaussian is mended by measuring again.
+Where energies are Gaussian and the heat capacity changes little from one temperature to the next, exchanges succeed
+with probability erfc(l / 2), where l is the difference of inverse temperatures times the standard deviation of the
+energy (D. A. Kofke, J. Chem. Phys. 117, 6911 (2002); A. Kone and D. A. Kofke, J. Chem. Phys. 122, 206101 (2005)). Such
+lengths add up along a ladder. The mean exchange probability of every pair of neighbours is measured, turned into a
+length and the temperatures are laid anew at equal lengths, until they need no further change; that energies are not
+Gaussian is mended by measuring again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.special import erfcinv
@@ -56,7 +58,7 @@ class TunedLadder:
 def first_ladder(fixed: np.ndarray) -> np.ndarray:
     """Return fixed temperatures (K, ascending) with others between, at most a factor ``FIRST_RATIO`` apart."""
     parts = []
-    for low, high in zip(fixed[:-1], fixed[1:], strict=True):
+    for low, high in pairwise(fixed.tolist()):
         steps = max(1, int(np.ceil(np.log(high / low) / np.log(FIRST_RATIO))))
         parts.append(np.geomspace(low, high, steps + 1)[:-1])
     return np.concatenate([*parts, fixed[-1:]])
@@ -108,7 +110,7 @@ def lay_ladder(temperatures: np.ndarray, lengths: np.ndarray, fixed: np.ndarray)
     ln_beta = -np.log(temperatures)
     places = np.interp(np.log(fixed), -ln_beta, way)
     parts = []
-    for low, high in zip(places[:-1], places[1:], strict=True):
+    for low, high in pairwise(places.tolist()):
         parts.append(np.linspace(low, high, _number_of_steps(high - low) + 1)[:-1])
     inner = np.exp(-np.interp(np.concatenate(parts), way, ln_beta))
     starts = np.cumsum([0, *(len(part) for part in parts)])[:-1]

@@ -6,8 +6,8 @@ probability
 
     min(1, exp[(b_i - b_j) (E_i - E_j) - (f_i - f_j) (N_i - N_j)])
 
-The pairs (0, 1), (2, 3) ... and (1, 2), (3, 4) ... take turns. It is the temperatures that move; each configuration stays
-with its walker, whose way between the lowest and the highest temperature is followed.
+The pairs (0, 1), (2, 3) ... and (1, 2), (3, 4) ... take turns. It is the temperatures that move; each configuration
+stays with its walker, whose way between the lowest and the highest temperature is followed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Chains of Metropolis sampling: one population of walkers that holds several copies of a ladder of temperatures.
 
 Walker ``chain * n_temperatures + k`` begins at temperature k of its chain. Where temperatures are exchanged, they move
-from walker to walker and configurations stay; ``holders`` says which walker holds a temperature. A chain at a temperature
-is then what the walkers show one after the other while they hold it (Swendsen and Wang, PRL 57, 2607 (1986)).
+from walker to walker and configurations stay; ``holders`` says which walker holds a temperature. A chain at a
+temperature is then what the walkers show one after the other while they hold it.
 """
 
 from __future__ import annotations
