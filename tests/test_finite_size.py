@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from known_levels import exact_levels
@@ -11,7 +13,7 @@ from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
 from wanglandau.finite_size import binder_cumulant, cumulant_crossing, extrapolate, scaling_exponent
 from wanglandau.first_order import cumulant_minimum, energy_cumulant, two_peaks
-from wanglandau.thermodynamics import BOLTZMANN, Levels
+from wanglandau.thermodynamics import BOLTZMANN, Levels, Peak, Thermodynamics
 
 ISING_SIZES = np.array([4.0, 8.0, 16.0, 32.0])
 ISING_PEAKS = np.array([2.438950314, 2.361979627, 2.317506581, 2.293929640])
@@ -213,6 +215,42 @@ def test_energy_cumulant_of_one_gaussian_bin() -> None:
 def test_sampled_cumulant_has_errors() -> None:
     minimum = cumulant_minimum(noisy_runs(0.05, 1), np.linspace(300, 800, 41), zero=1.0)
     assert minimum.inside and minimum.temperature_error > 0 and 0 < minimum.value_error < 0.01
+
+
+def scaling_cells() -> list[tuple[int, Thermodynamics, Peak]]:
+    """Make cells whose heat capacity per atom has a peak of height L at 600 - 400 / L^2."""
+    temperatures, cells = np.linspace(400, 700, 61), []
+    for size in (3, 2, 4):
+        sites, place = size**3, 600 - 400 / size**2
+        capacity = size * sites / (1 + ((temperatures - place) / 20) ** 2)
+        zero, error = np.zeros(61), 0.03 * capacity
+        errors = Thermodynamics(sites, temperatures, zero, error, zero, zero)
+        curves = Thermodynamics(sites, temperatures, zero, capacity, zero, zero, errors)
+        cells.append((sites, curves, Peak(place, float(size * sites), 1.0, 0.1, True)))
+    return cells
+
+
+def test_figure_of_scaling_holds_the_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    from wanglandau import scaling_figure
+
+    cells, drawn = scaling_cells(), []
+    sizes = np.array([sites for sites, _, _ in cells]) ** (1 / 3)
+    places = np.array([peak.temperature for _, _, peak in cells])
+    fit = extrapolate(sizes, places, np.ones(3), exponent=2.0)
+    scaling_figure.scaling_figure(tmp_path / "scaling.svg", cells, fit, note="a note")
+    assert "<svg" in (tmp_path / "scaling.svg").read_text()
+    monkeypatch.setattr(scaling_figure, "save_figure", lambda figure, path, note: drawn.append(figure))
+    scaling_figure.scaling_figure("unused.png", cells, fit)
+    capacity, law = drawn[0].axes
+    assert [text.get_text() for text in capacity.get_legend().get_texts()] == ["8 atoms", "27 atoms", "64 atoms"]
+    assert [max(line.get_ydata()) for line in capacity.lines[::2]] == pytest.approx([2, 3, 4], rel=0.02)
+    x = sizes**-2  # error of the intercept of a straight line through points of error 1
+    error = np.sqrt(1 / 3 + x.mean() ** 2 / ((x - x.mean()) ** 2).sum())
+    assert law.texts[0].get_text() == rf"$T_\mathrm{{c}}$ = 600.0 ± {error:.1f} K"
+    np.testing.assert_allclose(law.lines[0].get_ydata()[0], 600, atol=1e-9)
+    with pytest.raises(InputError, match="at least one cell"):
+        scaling_figure.scaling_figure("unused.png", [], fit)
 
 
 def test_bad_input_is_refused() -> None:
