@@ -146,7 +146,7 @@ def _rate_of_engine(engine: Engine, composition: int, n_walkers: int, seconds: f
     search, start = np.random.SeedSequence(0).spawn(2)
     found = search_range(engine, composition, SEARCH_TRIALS, search)
     walkers = make_walkers(engine.oracle, composition, n_walkers, start)
-    weights = flat_weights(make_grid(found, 300, None, Window()), walkers, LN_F)
+    weights = flat_weights(make_grid(found, 300, None, Window(), 1.0), walkers, LN_F)
 
     def advance(n_rounds: int) -> None:
         engine.advance(walkers, weights, n_rounds)
@@ -158,7 +158,7 @@ def _rate_of_python_loop(oracle: ModelOracle, composition: int, seconds: float) 
     """Time the loop that people write first: one model call per trial, everything else in Python."""
     energy_of = oracle.model_call()
     found = search_range(Engine.fastest(oracle), composition, SEARCH_TRIALS, np.random.SeedSequence(0))
-    grid = make_grid(found, 300, None, Window())
+    grid = make_grid(found, 300, None, Window(), 1.0)
     chance = random.Random(0)
     chance.shuffle(sites := list(range(oracle.lattice.n_sites)))
     second, first = sites[:composition], sites[composition:]

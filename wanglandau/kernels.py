@@ -137,7 +137,7 @@ def composition_after(occupations: np.ndarray, walker: Any, flips: np.ndarray) -
 
 
 @njit(cache=True)
-def bin_of(energy: float, composition: int, control: Any) -> np.int64:
+def bin_of(energy: float, composition: Any, control: Any) -> np.int64:
     """Return the bin of a state, the expression of :meth:`EnergyGrid.index`; -1 outside the grid."""
     index = np.int64(np.floor((energy - control.start) * control.inverse_width))
     if index < 0 or index >= control.energy_bins:
@@ -181,7 +181,7 @@ def _note_out_of_range(walker: Any, energy: float) -> None:
 
 @njit(cache=True)
 def decide(
-    walker: Any, bins: np.ndarray, control: Any, energy: float, composition: int, log_proposal_ratio: float
+    walker: Any, bins: np.ndarray, control: Any, energy: float, composition: Any, log_proposal_ratio: float
 ) -> bool:
     """Accept or reject a trial; changes nothing but the walker.
 
@@ -240,13 +240,15 @@ def _first_visit(bins: np.ndarray, control: Any, index: Any) -> None:
 
 @njit(cache=True)
 def _record_trip(walker: Any, control: Any, index: Any) -> None:
-    """Count passages between the two ends of the visited range."""
-    if control.lowest_seen == control.highest_seen:
+    """Count passages between the two ends of the visited range, or of the range of interest."""
+    bottom = control.low_end if control.bounded else control.lowest_seen
+    top = control.high_end if control.bounded else control.highest_seen
+    if bottom >= top:
         return
-    if index == control.lowest_seen and walker.heading != 1 and control.holds_bottom:
+    if index <= bottom and walker.heading != 1 and control.holds_bottom:
         walker.half_trips += walker.heading != 0
         walker.heading = 1
-    elif index == control.highest_seen and walker.heading != -1 and control.holds_top:
+    elif index >= top and walker.heading != -1 and control.holds_top:
         walker.half_trips += walker.heading != 0
         walker.heading = -1
 
@@ -287,12 +289,12 @@ def record(walker: Any, bins: np.ndarray, control: Any, proposals: np.ndarray) -
 def begin_round(control: Any) -> None:
     """Renew ln_f where it follows the number of trials.
 
-    1/t: visited bins / trials (Belardinelli and Pereyra, PRE 75, 046701 (2007)). SAD: (w + t / t_L) / (w + (t / N) (t / t_L))
-    with the width w of the range of interest over k T_min, its N bins and the trials t_L made when it last grew
-    (Pommerenck, Simpson, Perlin and Roundy, arXiv:1906.08822).
+    1/t: visited bins / trials (Belardinelli and Pereyra, PRE 75, 046701 (2007)).
+    SAD: (w + t / t_L) / (w + t^2 / (N t_L)) with the width w of the range of interest over k T_min, its N bins and the
+    trials t_L made when it last grew (Pommerenck, Simpson, Perlin and Roundy, arXiv:1906.08822).
     """
     if control.gain == ONE_OVER_T:
         control.ln_f = control.bins_seen / max(control.trials, 1)
-    elif control.gain == SAD and control.sad_trials > 0.0:
+    elif control.gain == SAD and control.trials > 0:
         since = control.trials / control.sad_trials
         control.ln_f = (control.sad_width + since) / (control.sad_width + control.trials / control.sad_bins * since)

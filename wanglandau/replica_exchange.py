@@ -1,8 +1,8 @@
 """Replica exchange between walks in neighbouring energy windows.
 
 T. Vogel, Y. W. Li, T. Wuest, D. P. Landau, PRL 110, 210603 (2013). Every so many trials, windows are paired with a
-neighbour, (0, 1), (2, 3) ... and (1, 2), (3, 4) ... in turn. One walker X of window i and one walker Y of
-window j swap configurations with probability
+neighbour, (0, 1), (2, 3) ... and (1, 2), (3, 4) ... in turn, and so are their walkers, at random. Walker X of window i
+and walker Y of window j swap configurations with probability
 
     min(1, g_i(X) g_j(Y) / (g_i(Y) g_j(X)))
 
@@ -99,7 +99,7 @@ class Exchange:
         self.accepted = np.zeros_like(self.tried)
 
     def perform(self, walks: list[Walk], ranks: Ranks) -> None:
-        """Let all walks exchange with their partners of this step.
+        """Let all walkers exchange with their partners of this step.
 
         Parameters
         ----------
@@ -109,83 +109,86 @@ class Exchange:
         """
         layout, rng = self.layout, np.random.default_rng([self.seed, self.step])
         partners = layout.partners(self.step % 2, int(rng.integers(layout.teams)))
-        n_walkers = len(walks[0].walkers.records) if walks else 1
-        chosen = (rng.random(layout.size) * n_walkers).astype(np.int64)
-        ln_uniform = np.log1p(-rng.random(layout.size))
         self.step += 1
         own = share_of(layout.size, ranks)
-        energies = ranks.gather(_energies(walks, own, chosen))
-        gains = ranks.gather(_gains(walks, own, energies, partners))
-        both = gains + np.where(partners >= 0, gains[partners], -np.inf)
+        records = ranks.gather(np.array([walk.walkers.records for walk in walks], dtype=WALKER))
+        n_walkers = records.shape[1]
+        order = rng.permuted(np.tile(np.arange(n_walkers), (layout.size, 1)), axis=1)
+        ln_uniform = np.log1p(-rng.random((layout.size, n_walkers)))
+        records = np.take_along_axis(records, order, axis=1)  # the j-th of a walk meets the j-th of its partner
+        gains = ranks.gather(_gains(walks, own, records, partners))
+        both = gains + np.where(partners[:, None] >= 0, gains[partners], -np.inf)
         first = np.minimum(partners, np.arange(layout.size))  # both partners look at the same number
-        swaps = (partners >= 0) & (ln_uniform[first] < both)
+        swaps = (partners[:, None] >= 0) & (ln_uniform[first] < both)
         self._count(partners, swaps)
         if swaps.any():
-            self._swap(walks, own, chosen, partners, swaps, ranks)
+            _swap(walks, own, order, records, partners, swaps, ranks)
 
     def _count(self, partners: np.ndarray, swaps: np.ndarray) -> None:
         for walk in np.flatnonzero(partners > np.arange(len(partners))):
             window = self.layout.place(int(walk))[1]
-            self.tried[window] += 1
-            self.accepted[window] += swaps[walk]
-
-    def _swap(
-        self,
-        walks: list[Walk],
-        own: range,
-        chosen: np.ndarray,
-        partners: np.ndarray,
-        swaps: np.ndarray,
-        ranks: Ranks,
-    ) -> None:
-        shape = (len(walks), walks[0].walkers.occupations.shape[1] if walks else 0)
-        occupations, records = np.empty(shape, dtype=np.int8), np.zeros(len(walks), dtype=WALKER)
-        for row, (walk, number) in enumerate(zip(walks, own, strict=True)):
-            occupations[row] = walk.walkers.occupations[chosen[number]]
-            records[row] = walk.walkers.records[chosen[number]]
-        all_occupations, all_records = ranks.gather(occupations), ranks.gather(records)
-        for walk, number in zip(walks, own, strict=True):
-            if swaps[number]:
-                partner = partners[number]
-                _receive(walk, int(chosen[number]), all_occupations[partner], all_records[partner])
+            self.tried[window] += swaps.shape[1]
+            self.accepted[window] += int(swaps[walk].sum())
 
 
-def _energies(walks: list[Walk], own: range, chosen: np.ndarray) -> np.ndarray:
-    """Return energy and composition of the chosen walker of each walk, ``float64[n, 2]``."""
-    rows = np.empty((len(walks), 2))
-    for row, (walk, number) in enumerate(zip(walks, own, strict=True)):
-        record = walk.walkers.records[chosen[number]]
-        rows[row] = record["energy"], record["composition"]
-    return rows
+def _gains(walks: list[Walk], own: range, records: np.ndarray, partners: np.ndarray) -> np.ndarray:
+    """Return ln g of own states minus ln g of the partners' states, by each walk's own estimate.
 
+    Parameters
+    ----------
+    records : WALKER[n_walks, n_walkers]
 
-def _gains(walks: list[Walk], own: range, states: np.ndarray, partners: np.ndarray) -> np.ndarray:
-    """Return ln g of the own state minus ln g of the partner's, by each walk's own estimate, ``float64[n]``."""
-    gains = np.full(len(walks), -np.inf)
+    Returns
+    -------
+    float64[n_own, n_walkers]
+        -inf where one of the two states has no weight.
+    """
+    gains = np.full((len(walks), records.shape[1]), -np.inf)
     for row, (walk, number) in enumerate(zip(walks, own, strict=True)):
         if partners[number] >= 0:
-            gains[row] = _ln_g(walk, states[number]) - _ln_g(walk, states[partners[number]])
-    return np.nan_to_num(gains, nan=-np.inf)
+            mine, theirs = _ln_g(walk, records[number]), _ln_g(walk, records[partners[number]])
+            known = np.isfinite(mine) & np.isfinite(theirs)
+            gains[row, known] = mine[known] - theirs[known]
+    return gains
 
 
-def _ln_g(walk: Walk, state: np.ndarray) -> float:
-    """Return ln g at (energy, composition); infinite, so that no swap brings anybody there, where there is no weight."""
-    energy_bin = int(walk.grid.index(state[0]))
-    if not 0 <= energy_bin < walk.grid.n_bins:
-        return np.inf
-    index = energy_bin + walk.by_composition * walk.grid.n_bins * int(state[1])
-    bins = walk.weights.bins
-    return float(bins["ln_g"][index]) if bins["seen"][index] else np.inf
+def _swap(
+    walks: list[Walk],
+    own: range,
+    order: np.ndarray,
+    records: np.ndarray,
+    partners: np.ndarray,
+    swaps: np.ndarray,
+    ranks: Ranks,
+) -> None:
+    """Hand configurations over."""
+    occupations = ranks.gather(np.array([walk.walkers.occupations for walk in walks], dtype=np.int8))
+    for walk, number in zip(walks, own, strict=True):
+        partner, places = partners[number], np.flatnonzero(swaps[number])
+        if len(places):
+            theirs = occupations[partner][order[partner, places]]
+            _receive(walk, order[number, places], theirs, records[partner, places])
 
 
-def _receive(walk: Walk, walker: int, occupations: np.ndarray, record: np.void) -> None:
+def _ln_g(walk: Walk, records: np.ndarray) -> np.ndarray:
+    """Return ln g of states, ``float64[n]``; -inf where they have no weight."""
+    grid, bins = walk.grid, walk.weights.bins
+    energy_bins = grid.index(records["energy"])
+    inside = (energy_bins >= 0) & (energy_bins < grid.n_bins)
+    index = np.where(inside, energy_bins, 0) + walk.by_composition * grid.n_bins * records["composition"]
+    return np.where(inside & (bins["seen"][index] == 1), bins["ln_g"][index], -np.inf)
+
+
+def _receive(walk: Walk, places: np.ndarray, occupations: np.ndarray, records: np.ndarray) -> None:
     walkers = walk.walkers
-    walkers.occupations[walker] = occupations
-    walkers.sites[walker] = site_lists(occupations[None, :])[0]
+    walkers.occupations[places], walkers.sites[places] = occupations, site_lists(occupations)
     for name in TRAVELS:
-        walkers.records[name][walker] = record[name]
-    walkers.records["lowest"][walker] = min(walkers.records["lowest"][walker], record["energy"])
-    walkers.records["highest"][walker] = max(walkers.records["highest"][walker], record["energy"])
+        walkers.records[name][places] = records[name]
+    mine = walkers.records
+    mine["lowest"], mine["highest"] = (
+        np.minimum(mine["lowest"], mine["energy"]),
+        np.maximum(mine["highest"], mine["energy"]),
+    )
     sort_into_bins(walkers, walk.grid, walk.by_composition)
 
 

@@ -1,9 +1,10 @@
-"""SAD: a schedule for walks whose energy range nobody knows (Pommerenck, Simpson, Perlin, Roundy, arXiv:1906.08822).
+"""SAD, a schedule for walks whose energy range nobody knows.
 
-The user names the lowest temperature of interest. The range of interest reaches from the energy of most states (infinite
-temperature) down to where d ln g / dE is that of the lowest temperature, as far as both are known at the time. Above it
-the weight is that of infinite temperature, below it that of the lowest temperature, so that the walk returns from
-both sides; ln f adapts to the time when the range last grew.
+M. A. Pommerenck, T. E. Simpson, M. A. Perlin, D. Roundy, arXiv:1906.08822. The user names the lowest temperature of
+interest. The range of interest reaches from the energy of most states (infinite temperature) down to the likeliest
+energy at the lowest temperature, as far as both are known at the time. Above it the weight is that of infinite
+temperature, below it that of the lowest temperature, so that the walk returns from both sides; a bin outside that is
+visited more often than any inside widens the range. ln f adapts to the time when the range last grew.
 """
 
 from __future__ import annotations
@@ -39,18 +40,23 @@ class StochasticApproximation:
     phase: int = 1
 
     def meet_new_bins(self, weights: Weights) -> None:
-        """Look anew for the range of interest; remember when it changed."""
-        weights.control["bins_found"] = 0
-        low, high = range_of_interest(weights, self.slope)
+        """Widen the range of interest where the walk shows that it should; remember when that was."""
         control = weights.control[0]
-        if control["bounded"] and (low, high) == (control["low_end"], control["high_end"]):
+        control["bins_found"] = 0
+        if not control["bounded"]:
+            self._begin(weights)
+        elif not _widen(weights):
             return
-        control["bounded"], control["gain"], control["slope"] = 1, SAD, self.slope
-        control["low_end"], control["high_end"] = low, high
-        control["sad_width"] = (high - low) * self.slope
+        control["sad_width"] = (control["high_end"] - control["low_end"]) * self.slope
         control["sad_trials"] = max(int(control["trials"]), 1)
         self.phase = 1
         self.stage.begin(weights)
+
+    def _begin(self, weights: Weights) -> None:
+        """Begin with a range of one bin, that of most visits."""
+        control = weights.control[0]
+        control["low_end"] = control["high_end"] = int(np.argmax(weights.bins["visits"]))
+        control["bounded"], control["gain"], control["slope"] = 1, SAD, self.slope
 
     def stage_is_over(self, weights: Weights) -> bool:
         """Renew the number of bins of interest; there are no stages."""
@@ -73,33 +79,28 @@ class StochasticApproximation:
         return flatness(weights.bins["histogram"][inside], seen) >= self.stage.flatness
 
 
-def range_of_interest(weights: Weights, slope: float) -> tuple[int, int]:
-    """Find the bins between the lowest temperature of interest and infinite temperature.
+def _widen(weights: Weights) -> bool:
+    """Take bins outside into the range if one of them was visited more often than any inside; tell whether it was.
 
-    Returns
-    -------
-    low, high : int
-        ``high`` has the largest ln g; ``low`` is where the line of the lowest temperature touches ln g from above, the
-        energy that is likeliest at that temperature.
+    They enter with the weight that they counted with so far.
     """
-    bins = np.flatnonzero(weights.bins["seen"] == 1)
-    if not len(bins):
-        return 0, 0
-    ln_g = weights.bins["ln_g"][bins]
-    high = bins[np.argmax(ln_g)]
-    below = bins <= high
-    low = bins[below][np.argmax(ln_g[below] - slope * bins[below])]
-    return int(low), int(high)
-
-
-def fold_in_bounds(weights: Weights) -> None:
-    """Write the weight outside the range of interest into ln g, so that fixed weights need no bounds."""
-    control = weights.control[0]
-    if not control["bounded"]:
-        return
-    index = np.arange(len(weights.bins))
+    control, visits = weights.control[0], weights.bins["visits"]
     low, high = int(control["low_end"]), int(control["high_end"])
-    ln_g = weights.bins["ln_g"]
+    often = np.flatnonzero(visits > visits[low : high + 1].max())
+    if not len(often):
+        return False
+    new_low, new_high = min(low, int(often[0])), max(high, int(often[-1]))
+    weights.bins["ln_g"][new_low : new_high + 1] = bounded_weights(weights)[new_low : new_high + 1]
+    control["low_end"], control["high_end"] = new_low, new_high
+    return True
+
+
+def bounded_weights(weights: Weights) -> np.ndarray:
+    """Return the ln g with which every bin counts, ``float64[n_bins]``."""
+    control, ln_g = weights.control[0], weights.bins["ln_g"]
+    if not control["bounded"]:
+        return ln_g
+    low, high = int(control["low_end"]), int(control["high_end"])
+    index = np.arange(len(ln_g))
     line = ln_g[low] + control["slope"] * (index - low)
-    weights.bins["ln_g"] = np.where(index > high, ln_g[high], np.where(index < low, line, ln_g))
-    control["bounded"] = 0
+    return np.where(index > high, ln_g[high], np.where(index < low, line, ln_g))

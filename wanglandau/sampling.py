@@ -1,101 +1,53 @@
-"""A density of states from several independent Wang-Landau runs: search the range, choose bins, run, combine.
+"""A density of states from several independent runs: Wang-Landau, then production with fixed weights.
 
-Runs advance side by side, each on its own, until ln g is precise enough or the budget of trials is
-spent. Threads only share out the runs: the result does not depend on their number.
+Runs advance side by side. First the schedule lowers ln f until ln g is good enough to be frozen; then the weights
+stay fixed, and the histogram corrects ln g while observables are measured. It ends when ln g is precise enough or
+the budget of trials is spent. Threads and processes only share out the work: the result does not depend on
+their number.
 """
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
-from ase import units
 from tqdm import tqdm
 
+from wanglandau.calculation import Calculation, plan
+from wanglandau.combination import combine
 from wanglandau.density_of_states import DensityOfStates
-from wanglandau.energy_grid import EnergyGrid
-from wanglandau.errors import InputError
 from wanglandau.oracle import EnergyOracle
-from wanglandau.range_search import EnergyRange, make_grid, random_energies, search_range
-from wanglandau.schedule import flatness
+from wanglandau.ranks import OneProcess, Ranks, share_of
+from wanglandau.replica_exchange import average_teams
+from wanglandau.sampled_density import SampledDensity, bins_of_interest, conclude, standard_error_rms
 from wanglandau.settings import WangLandauSettings
-from wanglandau.walkers import Engine, Window
-from wanglandau.wang_landau import WangLandauRun, advance_run, combine_runs, make_run
+from wanglandau.verdict import round_trips_needed
+from wanglandau.walkers import Engine
 
-WALKERS_COMPILED = 4
-WALKERS_BATCHED = 64
-SEARCH_TRIALS = 1_000_000
-"""Most trials spent on searching each end of the energy range; never more than a tenth of a run's budget."""
-COVERAGE_SAMPLE = 20_000
-LOWEST_COVERAGE = 0.01
-"""An energy window has to hold at least this part of all configurations, or ln g cannot be normalised."""
-
-
-@dataclass(frozen=True, eq=False)
-class SampledDensity:
-    """What a Wang-Landau calculation gives.
-
-    Attributes
-    ----------
-    density : DensityOfStates
-    histogram : int64[n_runs, n_bins]
-        Visits of every run to every bin.
-    energy_range : EnergyRange
-        Result of the search before the runs.
-    runs : list of WangLandauRun
-        Final states.
-    settings : WangLandauSettings
-    walkers : int
-        Walkers of each run.
-    interrupted : bool
-        Whether the user stopped the runs (Ctrl-C); what they had found is kept.
-    """
-
-    density: DensityOfStates
-    histogram: np.ndarray
-    energy_range: EnergyRange
-    runs: list[WangLandauRun]
-    settings: WangLandauSettings
-    walkers: int
-    interrupted: bool = False
-
-    def diagnostics(self) -> dict[str, Any]:
-        """Collect what tells how the runs went, ready for JSON; lists have one entry a run."""
-        records = [run.walkers.records for run in self.runs]
-        return {
-            "walkers": self.walkers,
-            "trials": [run.trials for run in self.runs],
-            "acceptance": [float(run.walkers.records["accepted"].sum() / max(run.trials, 1)) for run in self.runs],
-            "round_trips": [(record["half_trips"] // 2).tolist() for record in records],
-            "ln_f": [run.ln_f for run in self.runs],
-            "phase": [run.schedule.phase for run in self.runs],
-            "flatness": [flatness(run.weights.bins["visits"], run.weights.bins["seen"] == 1) for run in self.runs],
-            "range_extended_at": [run.extended_at for run in self.runs],
-            "lowest_energy": [float(record["lowest"].min()) for record in records],
-            "highest_energy": [float(record["highest"].max()) for record in records],
-            "search": asdict(self.energy_range),
-            "standard_error_rms": standard_error_rms(self.density),
-            "coverage_standard_error": coverage_error(self.density.coverage),
-            "interrupted": self.interrupted,
-        }
+LOOK_AGAIN = 1.1
+"""Precision is looked at whenever the trials have grown by this factor."""
 
 
 def sample_density(
-    oracle: EnergyOracle, composition: int, settings: WangLandauSettings, progress: bool = True
+    oracle: EnergyOracle,
+    composition: int | None,
+    settings: WangLandauSettings,
+    progress: bool = True,
+    ranks: Ranks | None = None,
 ) -> SampledDensity:
-    """Estimate the density of states of one composition.
+    """Estimate the density of states of one composition, or of all.
 
     Parameters
     ----------
     oracle : EnergyOracle
-    composition : int
-        Number of second-species atoms, 1 to n_sites - 1.
+    composition : int or None
+        Number of second-species atoms, 1 to n_sites - 1; None, and only then, where the ensemble has all compositions.
     settings : WangLandauSettings
     progress : bool
         Show a bar (only ever on a terminal).
+    ranks : Ranks, optional
+        Processes that share the work; this one alone by default.
 
     Raises
     ------
@@ -105,101 +57,122 @@ def sample_density(
         If an energy cannot be had.
     """
     engine = Engine.fastest(oracle)
-    n_walkers = settings.walkers or (WALKERS_COMPILED if engine.compiled else WALKERS_BATCHED)
-    search_seed, coverage_seed, *run_seeds = np.random.SeedSequence(settings.seed).spawn(2 + settings.runs)
-    window = _window(settings, oracle.lattice.n_sites)
-    coverage = _coverage(engine, composition, window, coverage_seed)
-    budget = min(SEARCH_TRIALS, settings.max_trials // 10)
-    found = search_range(engine, composition, budget, search_seed)
-    grid = make_grid(found, settings.bins, _bin_width(settings), window)
-    runs = [make_run(engine, composition, n_walkers, grid, window, settings.flatness, seed) for seed in run_seeds]
-    interrupted = _run_all(runs, engine, settings, grid, progress)
-    runs = [run for run in runs if run.trials]
-    if not runs:
+    wanted = composition if settings.ensemble == "canonical" else None
+    calculation = plan(engine, wanted, settings, ranks or OneProcess())
+    interrupted = advance_calculation(calculation, progress)
+    if not calculation.rounds:
         raise KeyboardInterrupt("interrupted before the first trial")
-    density, histogram = combine_runs(runs, grid, oracle.lattice.n_sites, composition, coverage)
-    return SampledDensity(density, histogram, found, runs, settings, n_walkers, interrupted)
+    return conclude(calculation, interrupted)
 
 
-def standard_error_rms(density: DensityOfStates) -> float:
-    """Return the standard error of ln g, rms over the bins that at least two runs visited; inf if there are none."""
-    errors = density.standard_error[np.isfinite(density.standard_error)]
-    return float(np.sqrt(np.mean(errors**2))) if len(errors) else float("inf")
+def advance_calculation(calculation: Calculation, progress: bool = True) -> bool:
+    """Advance a calculation to its end.
 
-
-def coverage_error(coverage: float) -> float:
-    """Return the standard error of ln g, the same for all bins, from estimating the share of an energy window."""
-    return float(np.sqrt((1.0 - coverage) / (coverage * COVERAGE_SAMPLE)))
-
-
-def _window(settings: WangLandauSettings, n_sites: int) -> Window:
-    if settings.energy_range is None:
-        return Window()
-    low, high = (value * 1e-3 / units.Ry * n_sites for value in settings.energy_range)
-    return Window(low, high)
-
-
-def _bin_width(settings: WangLandauSettings) -> float | None:
-    return None if settings.bin_width is None else settings.bin_width * 1e-3 / units.Ry
-
-
-def _coverage(engine: Engine, composition: int, window: Window, seed: np.random.SeedSequence) -> float:
-    """Estimate which part of all configurations lies in the window."""
-    if window == Window():
-        return 1.0
-    inside = float(window.holds(random_energies(engine, composition, COVERAGE_SAMPLE, seed)).mean())
-    if inside < LOWEST_COVERAGE:
-        raise InputError(
-            f"the energy window holds {inside:.2%} of random configurations; at least {LOWEST_COVERAGE:.0%} are needed "
-            "to normalise ln g: widen energy_range"
-        )
-    return inside
-
-
-def _run_all(
-    runs: list[WangLandauRun], engine: Engine, settings: WangLandauSettings, grid: EnergyGrid, progress: bool
-) -> bool:
-    """Advance all runs in step until they are precise enough, ln f is small enough or the budget is spent.
-
-    Returns whether the user interrupted them; what is under way is finished first.
+    Returns whether the user interrupted it (Ctrl-C); what is under way is finished first.
     """
-    # an oracle without a compiled energy may hold a calculator that only one thread may use
-    n_threads = (settings.threads or os.cpu_count() or 1) if engine.compiled else 1
-    disable = None if progress else True  # None: silent where standard error is not a terminal
-    total = settings.max_trials * len(runs)
+    settings, ranks, layout = calculation.settings, calculation.ranks, calculation.layout
+    # None: silent where standard error is not a terminal
+    disable = True if not progress or ranks.rank else None
+    total = calculation.max_rounds * calculation.n_walkers * len(share_of(layout.size, ranks))
+    n_threads = (settings.threads or os.cpu_count() or 1) if calculation.engine.compiled else 1
     with (
         tqdm(total=total, unit=" trials", unit_scale=True, disable=disable) as bar,
         ThreadPoolExecutor(n_threads) as pool,
     ):
-        engine.on_trials = bar.update
+        calculation.engine.on_trials = bar.update
         try:
-            while not _finished(runs, settings, grid, engine):
-                list(pool.map(lambda run: advance_run(run, engine, settings.max_trials), runs))
-                bar.set_postfix_str(_progress(runs))
+            _advance(calculation, pool, bar)
         except KeyboardInterrupt:
-            engine.stop.set()
+            calculation.engine.stop.set()
             return True
     return False
 
 
-def _finished(runs: list[WangLandauRun], settings: WangLandauSettings, grid: EnergyGrid, engine: Engine) -> bool:
-    n_walkers = runs[0].walkers.n_walkers
-    if min(run.trials for run in runs) + n_walkers > settings.max_trials:
-        return True
-    if any(run.schedule.phase == 1 for run in runs):
+def _advance(calculation: Calculation, pool: ThreadPoolExecutor, bar: tqdm) -> None:
+    check, look = calculation.rounds_between_checks, 0.0
+    block = calculation.rounds_between_exchanges
+    while calculation.rounds < calculation.max_rounds:
+        until = min(calculation.rounds + check, calculation.max_rounds)
+        while calculation.rounds < until:
+            calculation.advance(min(block, until - calculation.rounds), pool)
+        _review(calculation)
+        bar.set_postfix_str(_progress(calculation))
+        if calculation.rounds >= look:
+            look = LOOK_AGAIN * calculation.rounds
+            if _finished(calculation):
+                return
+
+
+def _review(calculation: Calculation) -> None:
+    """Let grids grow and schedules go on; begin or end production."""
+    extended = [walk.extend_range() or walk.met_new_bins() for walk in calculation.walks]
+    if calculation.producing:
+        if _any(calculation, extended):
+            calculation.end_production()
+        return
+    for walk in calculation.walks:
+        walk.schedule.meet_new_bins(walk.weights)
+    _end_stages(calculation)
+    settled = [walk.schedule.settled(walk.weights) for walk in calculation.walks]
+    if calculation.settings.production and not _any(calculation, [not flag for flag in settled]):
+        calculation.begin_production()
+
+
+def _any(calculation: Calculation, flags: list[bool]) -> bool:
+    return bool(calculation.ranks.gather(np.array(flags, dtype=np.int64)).any())
+
+
+def _end_stages(calculation: Calculation) -> None:
+    """End the stage of every window of which all teams are done, with the mean of their ln g."""
+    layout, ranks = calculation.layout, calculation.ranks
+    own = [walk.schedule.stage_is_over(walk.weights) for walk in calculation.walks]
+    over = ranks.gather(np.array(own, dtype=np.int64)).reshape(-1, layout.teams).min(axis=1) > 0
+    ended = [number for number in range(layout.size) if over[number // layout.teams]]
+    if layout.teams > 1 and ended:
+        average_teams(calculation.walks, ranks, layout, ended)
+    for number, walk in zip(share_of(layout.size, ranks), calculation.walks, strict=True):
+        if over[number // layout.teams]:
+            walk.schedule.next_stage(walk.weights)
+
+
+def _finished(calculation: Calculation) -> bool:
+    """Tell whether ln g is precise enough, or ln f small enough where there is no production."""
+    settings, ranks = calculation.settings, calculation.ranks
+    if settings.production and not calculation.producing:
         return False
-    if max(run.ln_f for run in runs) < settings.final_ln_f:
-        return True
-    composition = runs[0].walkers.composition
-    density, _ = combine_runs(runs, grid, engine.oracle.lattice.n_sites, composition, 1.0)
-    everywhere = bool(np.isfinite(density.run_ln_g).all(axis=0)[density.visited].all())
-    return len(runs) > 1 and everywhere and standard_error_rms(density) < settings.precision
+    if not settings.production:
+        phases = ranks.gather(np.array([walk.schedule.phase for walk in calculation.walks]))
+        ln_f = ranks.gather(np.array([walk.ln_f for walk in calculation.walks]))
+        if settings.schedule_name == "1/t" and phases.min() < 2:
+            return False
+        if ln_f.max() < settings.final_ln_f:
+            return True
+    if settings.runs < 2 or _round_trips(calculation) < round_trips_needed(calculation.n_walkers):
+        return False
+    combined = combine(calculation)
+    interest = bins_of_interest(calculation, combined.grid)
+    densities = list(combined.densities.values())
+    return all(_precise(density, interest, settings.precision) for density in densities) and bool(densities)
 
 
-def _progress(runs: list[WangLandauRun]) -> str:
-    trips = int(np.median([run.walkers.records["half_trips"] // 2 for run in runs]))
-    in_phase_two = sum(run.schedule.phase == 2 for run in runs)
-    bins = max(int(run.weights.control["bins_seen"][0]) for run in runs)
-    return (
-        f"ln f {max(run.ln_f for run in runs):.1e}, {in_phase_two}/{len(runs)} in 1/t, {bins} bins, {trips} round trips"
-    )
+def _precise(density: DensityOfStates, interest: np.ndarray, wanted: float) -> bool:
+    counts = density.visited & interest
+    everywhere = bool(np.isfinite(density.run_ln_g).all(axis=0)[counts].all())
+    return everywhere and (counts.sum() == 1 or standard_error_rms(density, interest) < wanted)
+
+
+def _round_trips(calculation: Calculation) -> float:
+    trips = [walk.walkers.records["half_trips"] // 2 for walk in calculation.walks]
+    rows = np.array(trips, dtype=np.int64).reshape(len(trips), -1)
+    return float(np.median(calculation.ranks.gather(rows)))
+
+
+def _progress(calculation: Calculation) -> str:
+    walks = calculation.walks
+    if not walks:
+        return ""
+    trips = int(np.median([walk.walkers.records["half_trips"] // 2 for walk in walks]))
+    bins = max(int(walk.weights.control["bins_seen"][0]) for walk in walks)
+    in_phase_two = sum(walk.schedule.phase == 2 for walk in walks)
+    stage = "production" if calculation.producing else f"ln f {max(walk.ln_f for walk in walks):.1e}"
+    return f"{stage}, {in_phase_two}/{len(walks)} in phase 2, {bins} bins, {trips} round trips"

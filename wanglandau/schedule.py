@@ -13,7 +13,7 @@ energy range; see :mod:`wanglandau.sad`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np

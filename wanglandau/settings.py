@@ -52,15 +52,15 @@ class WangLandauSettings:
     uniform_windows : bool
         Windows of equal width, instead of equal diffusion time as found in a short run beforehand.
     exchange_interval : int or None
-        Trials of a walker between exchanges; default: 10 sweeps, at least 1000.
+        Trials of a walker between exchanges; default: 10 sweeps, at least 1000 trials, of all walkers of a window.
     ensemble : str
-        canonical: one composition, by swaps; semigrand: all compositions, by flips, with bins for composition and energy;
-        zero-field: all compositions, by flips, with bins for the energy alone.
+        canonical: one composition, by swaps; semigrand: all compositions, by flips, with bins for composition and
+        energy; zero-field: all compositions, by flips, with bins for the energy alone.
     schedule : str or None
         How ln f is lowered: 1/t, halving or sad; default: sad where the lowest temperature is given, else 1/t.
     lowest_temperature : float or None
-        K; with the sad schedule: energies that matter only at lower temperatures need not be sampled. The energy range is
-        then not searched for beforehand but grows as it is found.
+        K; with the sad schedule: energies that matter only at lower temperatures need not be sampled. The energy
+        range is then not searched for beforehand but grows as it is found.
     max_trials : int
         Most trials a run may make, all its walkers together.
     precision : float
@@ -77,8 +77,8 @@ class WangLandauSettings:
     joint_bins : int
         Bins of that observable.
     bins : int or None
-        Bins over the range of energies; an oracle with few discrete levels gets one bin per level instead. Default: 300, more
-        where these would be wider than half k_B times the temperature where ordering is to be expected.
+        Bins over the range of energies; an oracle with few discrete levels gets one bin per level instead. Default:
+        300, more where these would be wider than half k_B times the temperature where ordering is to be expected.
     bin_width : float or None
         meV per cell; overrides ``bins``.
     energy_range : tuple of two float, or None

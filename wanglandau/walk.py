@@ -16,7 +16,7 @@ from wanglandau.energy_grid import MAX_BINS, EnergyGrid
 from wanglandau.errors import InputError
 from wanglandau.kernels import FIXED
 from wanglandau.rounds import Snapshots
-from wanglandau.sad import StochasticApproximation, fold_in_bounds
+from wanglandau.sad import StochasticApproximation, bounded_weights
 from wanglandau.schedule import MANY_WALKERS, Halving, OneOverT, Schedule, Stage, first_ln_f, trials_between_checks
 from wanglandau.settings import WangLandauSettings
 from wanglandau.thermodynamics import BOLTZMANN
@@ -93,7 +93,12 @@ class Walk:
             engine.advance(self.walkers, self.weights, n_rounds, snapshots)
 
     def extend_range(self) -> bool:
-        """Let the grid grow to energies that were met beyond its ends; tell whether it did."""
+        """Let the grid grow to energies that were met beyond its ends; tell whether it did.
+
+        Not in production of a walk that has a range of interest, which it does not leave for long.
+        """
+        if self.producing and self.weights.control["bounded"]:
+            return False
         records, edges = self.walkers.records, self.grid.edges
         lowest = max(records["lowest_refused"].min(), self.window.low)
         highest = min(records["highest_refused"].max(), self.window.high)
@@ -122,9 +127,15 @@ class Walk:
         self.grid, self.first_bin = grid, self.first_bin - below
         sort_into_bins(self.walkers, grid, self.by_composition)
 
+    def met_new_bins(self) -> bool:
+        """Tell whether fixed weights met a bin that they knew nothing of."""
+        control = self.weights.control[0]
+        return bool(self.producing and control["bins_found"] and not control["bounded"])
+
     def begin_production(self, transitions: bool) -> None:
         """Fix the weights and forget what was recorded so far but ln g."""
-        fold_in_bounds(self.weights)
+        self.trials_before = self.trials
+        self.weights.control["trials"] = 0
         self.producing = True
         self._forget(counting=transitions)
         self.weights.control["gain"], self.weights.control["ln_f"] = FIXED, 0.0
@@ -133,15 +144,14 @@ class Walk:
         """Go back to the schedule, with ln g as production has corrected it."""
         self.weights.bins["ln_g"] = self.estimate()
         self.producing = False
+        self.weights.control["trials"], self.trials_before = self.trials, 0  # time goes on
         self._forget(counting=False)
         self.weights.control["ln_f"] = getattr(self.schedule, "phase_one_ln_f", 1.0)
         self.weights.control["bins_found"] = 1  # so that the schedule takes notice
         self.schedule.meet_new_bins(self.weights)
 
     def _forget(self, counting: bool) -> None:
-        bins, control = self.weights.bins, self.weights.control
-        self.trials_before = self.trials
-        control["trials"] = 0
+        bins = self.weights.bins
         for name in ("histogram", "visits", "energy_sum", "energy_square_sum"):
             bins[name] = 0
         self.walkers.records["heading"] = self.walkers.records["half_trips"] = 0
@@ -150,11 +160,11 @@ class Walk:
     def estimate(self) -> np.ndarray:
         """Return the present ln g, ``float64[n_rows * n_bins]``, up to a constant; -inf in bins never visited.
 
-        In production, ln g of the weights plus the logarithm of the visits. A bin without visits in production keeps its
-        weight, as if it had been visited as often as the others.
+        In production, ln g of the weights plus the logarithm of the visits. A bin without visits in production keeps
+        its weight, as if it had been visited as often as the others.
         """
         bins = self.weights.bins
-        ln_g = np.where(bins["seen"] == 1, bins["ln_g"], -np.inf)
+        ln_g = np.where(bins["seen"] == 1, bounded_weights(self.weights), -np.inf)
         if not self.producing or not bins["visits"].any():
             return ln_g
         seen = bins["seen"] == 1

@@ -13,7 +13,7 @@ from wanglandau.settings import WangLandauSettings
 if TYPE_CHECKING:
     from wanglandau.oracle import EnergyOracle
     from wanglandau.run_file import ExactRecord, RunRecord
-    from wanglandau.sampling import SampledDensity
+    from wanglandau.sampled_density import SampledDensity
     from wanglandau.systems import System
 
 

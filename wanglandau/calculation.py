@@ -1,0 +1,238 @@
+"""A whole calculation: independent runs, each of windows, each of teams of walkers.
+
+Made before it starts, advanced in place. Every process makes the same plan and holds the walks that it owns.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from ase import units
+
+from wanglandau.density_of_states import log_total_states
+from wanglandau.energy_grid import EnergyGrid
+from wanglandau.errors import InputError
+from wanglandau.measurement import Measurement
+from wanglandau.range_search import EnergyRange, make_grid, random_energies, sampled_range, search_range
+from wanglandau.ranks import Ranks, share_of
+from wanglandau.replica_exchange import Exchange, Layout, average_teams
+from wanglandau.schedule import trials_between_checks
+from wanglandau.settings import WangLandauSettings
+from wanglandau.starting import lay_windows, number_of_windows, starting_walkers
+from wanglandau.walk import Walk, make_walk
+from wanglandau.walkers import Engine, Window, make_snapshots
+from wanglandau.windows import WindowLayout, energy_windows
+
+WALKERS_COMPILED = 4
+WALKERS_WINDOWED = 2
+WALKERS_BATCHED = 64
+SEARCH_TRIALS = 1_000_000
+"""Most trials spent on searching each end of the energy range; never more than a tenth of a run's budget."""
+EXCHANGE_SWEEPS, MIN_EXCHANGE_TRIALS = 10, 1000
+"""Trials of all walkers of a walk between exchanges, in sweeps, and at least."""
+COVERAGE_SAMPLE = 20_000
+LOWEST_COVERAGE = 0.01
+"""An energy window has to hold at least this part of all configurations, or ln g cannot be normalised."""
+
+
+@dataclass
+class Calculation:
+    """State of a calculation.
+
+    Attributes
+    ----------
+    engine, settings, ranks
+        See their classes.
+    composition : int or None
+    grid : EnergyGrid
+        The bins it begins with.
+    energy_range : EnergyRange
+        What the search before the walks found.
+    coverage : float
+        Part of all configurations inside the energy window.
+    layout : Layout
+    windows : WindowLayout
+    walks : list of Walk
+        Those that this process owns, in their order.
+    exchange : Exchange
+    measurement : Measurement
+    producing : bool
+        Whether weights are fixed.
+    rounds : int
+        Rounds made so far by every walk.
+    production_start : int
+        Rounds made when production began last.
+    """
+
+    engine: Engine
+    settings: WangLandauSettings
+    ranks: Ranks
+    composition: int | None
+    grid: EnergyGrid
+    energy_range: EnergyRange
+    coverage: float
+    layout: Layout
+    windows: WindowLayout
+    walks: list[Walk]
+    exchange: Exchange
+    measurement: Measurement
+    producing: bool = False
+    rounds: int = 0
+    production_start: int = 0
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites of the lattice."""
+        return self.engine.oracle.lattice.n_sites
+
+    @property
+    def n_walkers(self) -> int:
+        """Walkers of each walk."""
+        return walkers_of(self.settings, self.engine, self.layout.windows)
+
+    @property
+    def max_rounds(self) -> int:
+        """Rounds that the budget of trials allows."""
+        return self.settings.max_trials // (self.layout.windows * self.layout.teams * self.n_walkers)
+
+    @property
+    def rounds_between_checks(self) -> int:
+        """Rounds between two looks at the histograms."""
+        widest = int(self.windows.mask.sum(axis=1).max())
+        rows = self.n_sites + 1 if self.settings.ensemble == "semigrand" else 1
+        return max(1, trials_between_checks(widest * rows, self.n_walkers) // self.n_walkers)
+
+    @property
+    def rounds_between_exchanges(self) -> int:
+        """Rounds between two exchanges; those between checks where there is one window only."""
+        if self.layout.windows == 1:
+            return self.rounds_between_checks
+        customary = max(EXCHANGE_SWEEPS * self.n_sites, MIN_EXCHANGE_TRIALS) // self.n_walkers
+        return max(1, min(self.settings.exchange_interval or customary, self.rounds_between_checks))
+
+    def advance(self, n_rounds: int, executor: Executor | None) -> None:
+        """Give every walker so many trials, measure in production, and let windows exchange."""
+        walks = list(enumerate(self.walks))
+        crowded = any(walk.crowded for walk in self.walks)
+        self.engine.executor = executor if crowded else None
+        if executor is None or crowded or self.engine.compiled is None:
+            for number, walk in walks:
+                self._advance_walk(number, walk, n_rounds)
+        else:
+            list(executor.map(lambda item: self._advance_walk(item[0], item[1], n_rounds), walks))
+        self.rounds += n_rounds
+        if self.layout.windows > 1:
+            self.exchange.perform(self.walks, self.ranks)
+
+    def _advance_walk(self, number: int, walk: Walk, n_rounds: int) -> None:
+        if not (self.producing and self.measurement.wanted):
+            walk.advance(self.engine, n_rounds)
+            return
+        every = min(self.measurement.every, n_rounds)
+        snapshots = make_snapshots(walk.walkers, n_rounds // every, every)
+        walk.advance(self.engine, n_rounds, snapshots)
+        if not self.engine.stop.is_set():
+            self.measurement.add(number, walk, snapshots)
+
+    def begin_production(self) -> None:
+        """Fix all weights, those of the teams of a window at their mean."""
+        if self.layout.teams > 1:
+            average_teams(self.walks, self.ranks, self.layout, list(range(self.layout.size)))
+        for walk in self.walks:
+            walk.begin_production(self.settings.transitions)
+        self.measurement.begin(self.walks)
+        self.producing, self.production_start = True, self.rounds
+
+    def end_production(self) -> None:
+        """Go back to the schedule, with ln g as production has corrected it."""
+        for walk in self.walks:
+            walk.end_production()
+        self.producing = False
+
+
+def walkers_of(settings: WangLandauSettings, engine: Engine, n_windows: int) -> int:
+    """Return how many walkers a walk has."""
+    if settings.walkers is not None:
+        return settings.walkers
+    if engine.compiled is None:
+        return WALKERS_BATCHED
+    return WALKERS_COMPILED if n_windows == 1 else WALKERS_WINDOWED
+
+
+def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, ranks: Ranks) -> Calculation:
+    """Search the range of energies, choose bins and windows, and put walkers into them.
+
+    Raises
+    ------
+    InputError
+        If composition, window or bins are impossible for this oracle.
+    OracleError
+        If an energy cannot be had.
+    """
+    n_sites = engine.oracle.lattice.n_sites
+    n_windows = number_of_windows(settings, n_sites)
+    layout = Layout(settings.runs, n_windows, settings.teams)
+    if ranks.size > layout.size:
+        raise InputError(
+            f"{ranks.size} processes for {layout.size} walks (runs x windows x teams); start at most {layout.size} or "
+            "raise --runs or --windows"
+        )
+    search_seed, coverage_seed, preview_seed, *seeds = np.random.SeedSequence(settings.seed).spawn(3 + layout.size)
+    asked = _asked_window(settings, n_sites)
+    coverage = _coverage(engine, composition, asked, coverage_seed)
+    found = _find_range(engine, composition, settings, search_seed)
+    grid = make_grid(found, settings.bins, _bin_width(settings), asked, log_total_states(n_sites, composition))
+    windows = lay_windows(engine, composition, grid, n_windows, settings, preview_seed)
+    intervals = [Window(max(low, asked.low), min(high, asked.high)) for low, high in energy_windows(windows, grid)]
+    walks = []
+    for number in share_of(layout.size, ranks):
+        window = layout.place(number)[1]
+        part = EnergyGrid(
+            grid.start + windows.first[window] * grid.width,
+            grid.width,
+            windows.last[window] - windows.first[window] + 1,
+        )
+        n_walkers = walkers_of(settings, engine, n_windows)
+        walkers = starting_walkers(engine, composition, n_walkers, intervals[window], grid, seeds[number])
+        walkers.records["replica"] = number * n_walkers + np.arange(n_walkers)
+        ends = (window == 0, window == n_windows - 1)
+        walks.append(make_walk(walkers, part, windows.first[window], intervals[window], settings, ends))
+    measurement = Measurement.of(engine.oracle, settings)
+    exchange = Exchange(layout, settings.seed)
+    return Calculation(
+        engine, settings, ranks, composition, grid, found, coverage, layout, windows, walks, exchange, measurement
+    )
+
+
+def _find_range(
+    engine: Engine, composition: int | None, settings: WangLandauSettings, seed: np.random.SeedSequence
+) -> EnergyRange:
+    if settings.schedule_name == "sad":
+        return sampled_range(engine, composition, seed)
+    return search_range(engine, composition, min(SEARCH_TRIALS, settings.max_trials // 10), seed)
+
+
+def _asked_window(settings: WangLandauSettings, n_sites: int) -> Window:
+    if settings.energy_range is None:
+        return Window()
+    low, high = (value * 1e-3 / units.Ry * n_sites for value in settings.energy_range)
+    return Window(low, high)
+
+
+def _bin_width(settings: WangLandauSettings) -> float | None:
+    return None if settings.bin_width is None else settings.bin_width * 1e-3 / units.Ry
+
+
+def _coverage(engine: Engine, composition: int | None, window: Window, seed: np.random.SeedSequence) -> float:
+    """Estimate which part of all configurations lies in the window."""
+    if window == Window():
+        return 1.0
+    inside = float(window.holds(random_energies(engine, composition, COVERAGE_SAMPLE, seed)).mean())
+    if inside < LOWEST_COVERAGE:
+        raise InputError(
+            f"the energy window holds {inside:.2%} of random configurations; at least {LOWEST_COVERAGE:.0%} are needed "
+            "to normalise ln g: widen energy_range"
+        )
+    return inside

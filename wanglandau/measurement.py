@@ -1,0 +1,128 @@
+"""What is measured in production: observables and, with an ensemble of models, the energy by each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from wanglandau.bin_averages import BinAverages
+from wanglandau.ensemble_oracle import EnsembleOracle, checked_member_energies
+from wanglandau.errors import InputError
+from wanglandau.joint_histogram import JointHistogram
+from wanglandau.observables import Observable, column_names, measure_all, standard_observables
+from wanglandau.oracle import EnergyOracle
+from wanglandau.rounds import Snapshots
+from wanglandau.settings import WangLandauSettings
+from wanglandau.walk import Walk
+
+SWEEPS_BETWEEN = 10
+"""Sweeps of a walker between measurements: those of neighbouring states tell little new."""
+MEMBER_COLUMN = "member_{}_energy_ry"
+
+
+@dataclass
+class Measurement:
+    """Observables and their accumulators, one for each walk of this process.
+
+    Attributes
+    ----------
+    oracle : EnergyOracle
+    observables : list of Observable
+    members : bool
+        Whether the energy by every model of an ensemble is measured.
+    joint : str or None
+        Column whose joint density with the energy is wanted.
+    joint_bins : int
+    averages : list of BinAverages
+    histograms : list of JointHistogram
+        Empty unless ``joint`` is given.
+    """
+
+    oracle: EnergyOracle
+    observables: list[Observable]
+    members: bool
+    joint: str | None
+    joint_bins: int
+    averages: list[BinAverages] = field(default_factory=list)
+    histograms: list[JointHistogram] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, oracle: EnergyOracle, settings: WangLandauSettings) -> Measurement:
+        """Choose what to measure.
+
+        Raises
+        ------
+        InputError
+            If the observable of the joint density is not among what is measured.
+        """
+        if settings.ensemble == "semigrand" or not settings.production:
+            if settings.joint is not None:
+                raise InputError(
+                    f"the joint density with {settings.joint} needs production runs in bins of the energy alone; take "
+                    "ensemble canonical or zero-field and production above 0"
+                )
+            return cls(oracle, [], False, None, settings.joint_bins)
+        wanted = settings.observables or settings.joint is not None
+        observables = standard_observables(oracle.lattice, oracle) if wanted else []
+        names = column_names(observables)
+        possible = [name for name in names if _range_of(name) is not None]
+        if settings.joint is not None and settings.joint not in possible:
+            raise InputError(f"observable {settings.joint!r} is not known here; choose {', '.join(possible)}")
+        return cls(oracle, observables, isinstance(oracle, EnsembleOracle), settings.joint, settings.joint_bins)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to measure."""
+        return bool(self.observables) or self.members
+
+    @property
+    def every(self) -> int:
+        """Rounds between measurements."""
+        return SWEEPS_BETWEEN * self.oracle.lattice.n_sites
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all columns."""
+        n_members = self.oracle.n_members if self.members and isinstance(self.oracle, EnsembleOracle) else 0
+        return column_names(self.observables) + tuple(MEMBER_COLUMN.format(k) for k in range(n_members))
+
+    @property
+    def joint_start(self) -> tuple[float, float]:
+        """Lower edge and width of the bins of the joint observable."""
+        low, high = _range_of(self.joint or "") or (0.0, 1.0)
+        width = (high - low) / (self.joint_bins - 1)
+        return low - width / 2, width
+
+    def begin(self, walks: list[Walk]) -> None:
+        """Start with empty accumulators."""
+        self.averages = [BinAverages.empty(self.names, walk.grid.n_bins) for walk in walks]
+        if self.joint is not None:
+            start, width = self.joint_start
+            shapes = [(walk.grid.n_bins, self.joint_bins) for walk in walks]
+            self.histograms = [JointHistogram(self.joint, start, width, np.zeros(shape, np.int64)) for shape in shapes]
+
+    def add(self, number: int, walk: Walk, snapshots: Snapshots) -> None:
+        """Measure the snapshots of one walk.
+
+        Parameters
+        ----------
+        number : int
+            Of the walk among those of this process.
+        """
+        occupations = snapshots.occupations.reshape(-1, snapshots.occupations.shape[-1])
+        bins = snapshots.records["bin"].reshape(-1)
+        values = measure_all(self.observables, occupations)
+        if self.members and isinstance(self.oracle, EnsembleOracle):
+            values = np.concatenate([values, checked_member_energies(self.oracle, occupations)], axis=1)
+        self.averages[number].add(bins, values)
+        if self.joint is not None:
+            low, high = _range_of(self.joint) or (0.0, 1.0)
+            self.histograms[number].add(bins, values[:, self.names.index(self.joint)].clip(low, high))
+
+
+def _range_of(name: str) -> tuple[float, float] | None:
+    """Return the range of an order parameter, None for columns that are none."""
+    if name.startswith("alpha_"):
+        return -1.0, 1.0
+    return (0.0, 1.0) if name.startswith("lro_") else None
