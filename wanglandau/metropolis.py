@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -85,6 +85,20 @@ class MetropolisResult:
     lowest: float
     exchange: TemperatureExchange | None = None
     interrupted: bool = False
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Collect what tells how it went, ready for JSON; lists have one entry a temperature or pair of neighbours."""
+        found: dict[str, Any] = {
+            "sweeps": self.sweeps,
+            "discarded_sweeps": self.discarded,
+            "acceptance": self.acceptance.tolist(),
+            "lowest_energy": self.lowest,
+            "interrupted": self.interrupted,
+        }
+        if self.exchange is not None:
+            found["exchange_rates"] = self.exchange.rates.tolist()
+            found["round_trips"] = self.exchange.round_trips.tolist()
+        return found
 
 
 def sample_metropolis(

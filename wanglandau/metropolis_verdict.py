@@ -66,7 +66,8 @@ def judge_metropolis(
     disagreement = max(float(averages[name].r_hats.max()) for name in _judged(averages))
     summary = (
         f"Trust these averages: at each of {len(series.temperatures)} temperatures {series.energies.shape[1]} "
-        f"independent chains agree (R-hat at most {disagreement:.4f}); standard error of the energy at most {worst:.2g} meV/atom."
+        f"independent chains agree (R-hat at most {disagreement:.4f}); standard error of the energy at most "
+        f"{worst:.2g} meV/atom."
     )
     return MetropolisVerdict(True, [], summary)
 
@@ -79,8 +80,8 @@ def chain_faults(series: ThermalSeries, averages: Averages) -> list[str]:
         if (average.r_hats > MAX_R_HAT).any():
             worst = int(np.argmax(average.r_hats))
             reasons.append(
-                f"the chains disagree in {name} at {series.temperatures[worst]:g} K (R-hat {average.r_hats[worst]:.3g}, "
-                f"at most {MAX_R_HAT}); raise --sweeps or use --tempering"
+                f"the chains disagree in {name} at {series.temperatures[worst]:g} K "
+                f"(R-hat {average.r_hats[worst]:.3g}, at most {MAX_R_HAT}); raise --sweeps or use --tempering"
             )
         if not average.reliable.all():
             reasons.append(_too_short(name, series, average))

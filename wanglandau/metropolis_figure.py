@@ -1,0 +1,99 @@
+"""Figure of thermal averages against temperature; needs matplotlib (extra ``figures``)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wanglandau.extras import optional_packages
+from wanglandau.figure_style import CAPACITY_LABEL, ENERGY_LABEL, MARK, SAMPLED, STYLE, TEMPERATURE_LABEL, save_figure
+from wanglandau.metropolis_file import MetropolisRecord
+from wanglandau.metropolis_inspection import CAPACITY, CONCENTRATION, INTERNAL_ENERGY, Curves, curves_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MARKERS = "osD^v<>ph*"
+MIN_ORDER = 0.25
+"""Long-range order that stays below this at all temperatures is not drawn."""
+
+
+def metropolis_figure(path: str | os.PathLike[str], record: MetropolisRecord, *, note: str = "") -> None:
+    """Draw energy, heat capacity and order or concentration, with bars of one standard error.
+
+    Parameters
+    ----------
+    path : path
+    record : MetropolisRecord
+    note : str
+        Printed below the panels.
+
+    Raises
+    ------
+    InputError
+        If matplotlib is not installed or cannot write such a file.
+    """
+    with optional_packages():
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    curves = curves_of(record)
+    last = _last_panel(record, curves)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(3.5 * (2 + bool(last)), 3.5 if not note else 3.75), layout="constrained")
+        panels = figure.subplots(1, 2 + bool(last))
+        for panel, name, label in zip(
+            panels, (INTERNAL_ENERGY, CAPACITY), (ENERGY_LABEL, CAPACITY_LABEL), strict=False
+        ):
+            _draw(panel, record.temperatures, curves[name], SAMPLED, "o")
+            panel.set_ylabel(label)
+        if last:
+            _draw_several(panels[2], record.temperatures, {name: curves[name] for name in last})
+            panels[2].set_ylabel(
+                "concentration of " + record.system["species"][1] if CONCENTRATION in curves else "order"
+            )
+        for panel in panels:
+            panel.set_xlabel(TEMPERATURE_LABEL)
+        figure.suptitle(_title(record), x=0.008, ha="left", fontsize=10)
+        save_figure(figure, path, note)
+
+
+def _last_panel(record: MetropolisRecord, curves: Curves) -> list[str]:
+    """Choose what the third panel shows: the concentration where it is free, else the order parameters that matter."""
+    if CONCENTRATION in curves:
+        return [CONCENTRATION]
+    orders = [name for name in curves if name.startswith("lro_")]
+    return [name for name in orders if np.max(curves[name][0]) >= MIN_ORDER] or [
+        name for name in ("alpha_1", "alpha_2") if name in curves
+    ]
+
+
+def _draw_several(panel: Axes, temperatures: np.ndarray, curves: Curves) -> None:
+    grey = np.linspace(0.0, 0.7, max(len(curves), 2))
+    for number, (name, curve) in enumerate(curves.items()):
+        colour = (SAMPLED, MARK)[number] if number < 2 else str(grey[number])
+        _draw(panel, temperatures, curve, colour, _MARKERS[number % len(_MARKERS)], name.removeprefix("lro_"))
+    if len(curves) > 1:
+        panel.legend()
+
+
+def _draw(
+    panel: Axes,
+    temperatures: np.ndarray,
+    curve: tuple[np.ndarray, np.ndarray],
+    colour: str,
+    marker: str,
+    label: str | None = None,
+) -> None:
+    values, errors = curve
+    bars = np.where(np.isfinite(errors), errors, 0.0)
+    panel.errorbar(temperatures, values, yerr=bars, color=colour, marker=marker, ms=3.5, capsize=2, label=label)
+
+
+def _title(record: MetropolisRecord) -> str:
+    first, second = record.system["species"]
+    what = f"{first}-{second}, {record.n_sites} atoms"
+    if record.composition is not None:
+        what = f"{first}$_{{{record.n_sites - record.composition}}}${second}$_{{{record.composition}}}$"
+    return f"{what}: Metropolis, {record.energies.shape[1]} chains at each temperature"
