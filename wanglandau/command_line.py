@@ -27,12 +27,13 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from wanglandau.errors import InputError, NotConverged, OracleError
 from wanglandau.extras import optional_packages
+from wanglandau.launcher import Ending, run_alone, run_together, under_mpi
 
 EXIT_DONE = 0
 EXIT_BAD_INPUT = 2
@@ -65,7 +66,12 @@ Command = Callable[..., Report]
 
 
 def run_program(
-    program: str, description: str, commands: Mapping[str, Command], arguments: Sequence[str] | None = None
+    program: str,
+    description: str,
+    commands: Mapping[str, Command],
+    arguments: Sequence[str] | None = None,
+    *,
+    together: Collection[str] = (),
 ) -> int:
     """Run the command that the arguments name and return the exit code of the process.
 
@@ -79,6 +85,8 @@ def run_program(
         From command name to function.
     arguments : sequence of str, optional
         Instead of ``sys.argv[1:]``.
+    together : collection of str
+        Names of the commands whose work several processes share under MPI; the others refuse to run there.
 
     Returns
     -------
@@ -86,6 +94,26 @@ def run_program(
         0 done, 2 bad input, 3 not converged, 4 the oracle failed, 75 interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    place = _command_place(words)
+    if not under_mpi():
+        return _respond(program, description, commands, words).exit_code
+    name = None if place is None else words[place]
+    if name is None or name not in commands or _asks_help(words):
+        return run_alone(lambda: _respond(program, description, commands, words))
+    try:
+        if name not in together:
+            known = ", ".join(together) or "none"
+            raise InputError(
+                f"one process does all of this; start it without mpiexec (commands that share work: {known})"
+            )
+        return run_together(lambda: _respond(program, description, commands, words))
+    except InputError as error:
+        message = str(error)
+        return run_alone(lambda: _print(_failed(f"{program} {name}", message, EXIT_BAD_INPUT), "--json" in words))
+
+
+def _respond(program: str, description: str, commands: Mapping[str, Command], words: list[str]) -> Ending:
+    """Run the command that the words name, print what it says and tell how it ended."""
     place = _command_place(words)
     if place is None:
         return _without_command(program, description, commands, words)
@@ -130,15 +158,13 @@ def _asks_help(words: Sequence[str]) -> bool:
     return "-h" in words or "--help" in words
 
 
-def _without_command(program: str, description: str, commands: Mapping[str, Command], words: Sequence[str]) -> int:
+def _without_command(program: str, description: str, commands: Mapping[str, Command], words: Sequence[str]) -> Ending:
     if "--version" in words:
         from wanglandau import __version__
 
-        print(f"{program} {__version__}")
-        return EXIT_DONE
+        return _print(Report(f"{program} {__version__}"), as_json=False)
     if _asks_help(words):
-        print(_overview(program, description, commands))
-        return EXIT_DONE
+        return _print(Report(_overview(program, description, commands)), as_json=False)
     failure = _failed(program, f"no command given; choose {', '.join(commands)}", EXIT_BAD_INPUT)
     return _print(failure, "--json" in words)
 
@@ -201,14 +227,14 @@ def _failed(prefix: str, message: str, exit_code: int) -> Report:
     return Report("", {"error": line, "exit_code": exit_code}, exit_code)
 
 
-def _print(report: Report, as_json: bool) -> int:
+def _print(report: Report, as_json: bool) -> Ending:
     text = json.dumps(to_json(report.values), allow_nan=False) if as_json else report.text
     try:
         if text:
             print(text, flush=True)
     except BrokenPipeError:  # the reader, say ``head``, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return report.exit_code
+    return Ending(report.exit_code, failed="error" in report.values)
 
 
 _TYPE_NAMES = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
