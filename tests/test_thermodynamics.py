@@ -7,11 +7,11 @@ from known_levels import BOND, exact_levels, noisy_density
 from wanglandau.density_of_states import DensityOfStates, density_from_levels
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
+from wanglandau.temperature_curves import temperature_curves
 from wanglandau.thermodynamics import (
     BOLTZMANN,
     Levels,
     default_temperatures,
-    format_csv,
     heat_capacity_peak,
     microcanonical_temperature,
     parse_temperatures,
@@ -157,7 +157,7 @@ def test_default_temperatures_hold_the_peak_of_ordering_and_of_separating_alloys
 
 
 def test_csv_has_units_and_errors(fcc: Levels) -> None:
-    lines = format_csv(thermodynamics(noisy_density(0.01), np.array([300.0, 400.0]))).splitlines()
+    lines = temperature_curves(noisy_density(0.01), np.array([300.0, 350.0, 400.0])).csv().splitlines()
     header = lines[0].split(",")
     assert header[:3] == ["temperature_K", "internal_energy_mev_per_atom", "heat_capacity_kb_per_atom"]
     assert len(header) == 9 and len(lines) == 3

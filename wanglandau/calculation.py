@@ -58,12 +58,8 @@ class Calculation:
         Those that this process owns, in their order.
     exchange : Exchange
     measurement : Measurement
-    producing : bool
-        Whether weights are fixed.
     rounds : int
         Rounds made so far by every walk.
-    production_start : int
-        Rounds made when production began last.
     """
 
     engine: Engine
@@ -78,9 +74,7 @@ class Calculation:
     walks: list[Walk]
     exchange: Exchange
     measurement: Measurement
-    producing: bool = False
     rounds: int = 0
-    production_start: int = 0
 
     @property
     def n_sites(self) -> int:
@@ -127,7 +121,7 @@ class Calculation:
             self.exchange.perform(self.walks, self.ranks)
 
     def _advance_walk(self, number: int, walk: Walk, n_rounds: int) -> None:
-        if not (self.producing and self.measurement.wanted):
+        if not (walk.producing and self.measurement.wanted):
             walk.advance(self.engine, n_rounds)
             return
         every = min(self.measurement.every, n_rounds)
@@ -136,20 +130,48 @@ class Calculation:
         if not self.engine.stop.is_set():
             self.measurement.add(number, walk, snapshots)
 
-    def begin_production(self) -> None:
-        """Fix all weights, those of the teams of a window at their mean."""
-        if self.layout.teams > 1:
-            average_teams(self.walks, self.ranks, self.layout, list(range(self.layout.size)))
-        for walk in self.walks:
+    def begin_production(self, runs: list[int]) -> None:
+        """Fix the weights of some runs, those of the teams of a window at their mean."""
+        layout = self.layout
+        if layout.teams > 1 and runs:
+            chosen = [number for number in range(layout.size) if layout.place(number)[0] in runs]
+            average_teams(self.walks, self.ranks, layout, chosen)
+        for number, walk in self._walks_of(runs):
             walk.begin_production(self.settings.transitions)
-        self.measurement.begin(self.walks)
-        self.producing, self.production_start = True, self.rounds
+            self.measurement.begin(number, walk)
 
-    def end_production(self) -> None:
-        """Go back to the schedule, with ln g as production has corrected it."""
-        for walk in self.walks:
+    def end_production(self, runs: list[int]) -> None:
+        """Let some runs go back to the schedule, with ln g as production has corrected it."""
+        for number, walk in self._walks_of(runs):
             walk.end_production()
-        self.producing = False
+            self.measurement.forget(number)
+
+    def runs_where(self, flags: list[bool], every: bool) -> list[int]:
+        """Return the runs for whose walks a condition holds, for all or for any.
+
+        Parameters
+        ----------
+        flags : list of bool
+            For the walks of this process.
+        every : bool
+            Whether it has to hold for all walks of a run.
+        """
+        gathered = self.ranks.gather(np.array(flags, dtype=np.int64)).reshape(self.layout.runs, -1)
+        return np.flatnonzero(gathered.min(axis=1) if every else gathered.max(axis=1)).tolist()
+
+    @property
+    def producing(self) -> bool:
+        """Whether all weights are fixed."""
+        flags = [walk.producing for walk in self.walks]
+        return len(self.runs_where(flags, every=True)) == self.layout.runs
+
+    def _walks_of(self, runs: list[int]) -> list[tuple[int, Walk]]:
+        own = share_of(self.layout.size, self.ranks)
+        return [
+            (place, walk)
+            for place, (number, walk) in enumerate(zip(own, self.walks, strict=True))
+            if self.layout.place(number)[0] in runs
+        ]
 
 
 def walkers_of(settings: WangLandauSettings, engine: Engine, n_windows: int) -> int:

@@ -8,6 +8,8 @@ from wanglandau.command_line import Command, run_program
 from wanglandau.commands.benchmark import benchmark
 from wanglandau.commands.dos import dos
 from wanglandau.commands.exact import exact
+from wanglandau.commands.metropolis import anneal, metropolis
+from wanglandau.commands.mixing import mixing
 from wanglandau.commands.results import compare, inspect, thermo
 
 DESCRIPTION = "Densities of states and thermodynamics of binary alloys by Wang-Landau sampling and exact enumeration."
@@ -17,13 +19,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the console command; return its exit code."""
     commands: dict[str, Command] = {
         "dos": dos,
+        "metropolis": metropolis,
+        "anneal": anneal,
         "exact": exact,
         "thermo": thermo,
+        "mixing": mixing,
         "compare": compare,
         "inspect": inspect,
         "benchmark": benchmark,
     }
-    return run_program("wanglandau", DESCRIPTION, commands, arguments)
+    return run_program("wanglandau", DESCRIPTION, commands, arguments, together=["dos"])
 
 
 if __name__ == "__main__":

@@ -164,8 +164,8 @@ def gather_averages(calculation: Calculation, grid: EnergyGrid) -> list[BinAvera
     if not measurement.wanted or not calculation.producing:
         return []
     padded = [
-        averages.grown(*_margins(calculation, walk, grid))
-        for averages, walk in zip(measurement.averages, calculation.walks, strict=True)
+        measurement.averages[number].grown(*_margins(calculation, walk, grid))
+        for number, walk in enumerate(calculation.walks)
     ]
     shape = (len(padded), grid.n_bins, len(measurement.names))
     parts = [
@@ -183,8 +183,8 @@ def gather_joint(calculation: Calculation, grid: EnergyGrid) -> list[JointHistog
     if calculation.measurement.joint is None or not calculation.producing:
         return []
     padded = [
-        histogram.grown(*_margins(calculation, walk, grid)).counts
-        for histogram, walk in zip(histograms, calculation.walks, strict=True)
+        histograms[number].grown(*_margins(calculation, walk, grid)).counts
+        for number, walk in enumerate(calculation.walks)
     ]
     n_values = calculation.measurement.joint_bins
     counts = calculation.ranks.gather(np.array(padded, np.int64).reshape(len(padded), grid.n_bins, n_values))

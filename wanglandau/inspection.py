@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from wanglandau.density_of_states import log_total_states
 from wanglandau.errors import InputError
 from wanglandau.run_file import ExactRecord, RunRecord
+from wanglandau.semigrand_file import AnyRecord, SemigrandRecord
 from wanglandau.thermodynamics import MEV_PER_RY, Peak, Source, default_temperatures, heat_capacity_peak
+
+if TYPE_CHECKING:
+    from wanglandau.model_error import ModelError
 
 
 class Description(NamedTuple):
@@ -27,6 +31,13 @@ class Description(NamedTuple):
     values: dict[str, Any]
 
 
+def describe_any(record: AnyRecord) -> Description:
+    """Describe a result of any kind."""
+    if isinstance(record, RunRecord):
+        return describe(record)
+    return describe_semigrand(record) if isinstance(record, SemigrandRecord) else describe_exact(record)
+
+
 def describe(record: RunRecord) -> Description:
     """Describe a run; the verdict comes last."""
     density, verdict = record.density, record.verdict
@@ -36,11 +47,47 @@ def describe(record: RunRecord) -> Description:
         ("settings", _pairs(record.settings)),
         *_progress(record.diagnostics),
         *_precision(record),
-        ("peak of C", _peak(density)),
-        ("verdict", str(verdict["summary"])),
-        *(("", f"- {reason}") for reason in verdict["reasons"]),
+        ("peak of C", _peak(record)),
+        *_measured(record),
+        *_verdict(verdict),
     ]
     return Description(_table(lines), _run_values(record))
+
+
+def describe_semigrand(record: SemigrandRecord) -> Description:
+    """Describe a run over all compositions; the verdict comes last."""
+    errors = np.concatenate([density.standard_error for density in record.densities.values()])
+    errors = errors[np.isfinite(errors)]
+    spread = f"median {np.median(errors):.4f}, largest {errors.max():.4f}" if len(errors) else "unknown: one run only"
+    visited = sum(int(density.visited.sum()) for density in record.densities.values())
+    first, last = min(record.densities), max(record.densities)
+    lines = [
+        ("run", f"Wang-Landau by flips, {record.n_runs} independent runs, {record.created}"),
+        *_origin(record, None),
+        ("settings", _pairs(record.settings)),
+        *_progress(record.diagnostics),
+        ("compositions", f"{len(record.densities)}, from {first} to {last}, {visited} bins visited"),
+        ("ln g errors", f"between runs, standard error of the mean: {spread}"),
+        *_verdict(record.verdict),
+    ]
+    values = _origin_values(record) | {
+        "compositions": sorted(record.densities),
+        "settings": record.settings,
+        "runs": record.n_runs,
+        "bins_visited": visited,
+        "ln_g_standard_error_median": float(np.median(errors)) if len(errors) else None,
+        "diagnostics": _plain(record.diagnostics),
+        "verdict": record.verdict,
+    }
+    return Description(_table(lines), values)
+
+
+def _verdict(verdict: dict[str, Any]) -> list[tuple[str, str]]:
+    return [("verdict", str(verdict["summary"])), *(("", f"- {reason}") for reason in verdict["reasons"])]
+
+
+def _plain(diagnostics: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in diagnostics.items() if not isinstance(value, np.ndarray)}
 
 
 def describe_exact(record: ExactRecord) -> Description:
@@ -76,12 +123,13 @@ def _run_values(record: RunRecord) -> dict[str, Any]:
         "ln_g_standard_error_median": float(np.median(errors)) if len(errors) else None,
         "ln_g_standard_error_largest": float(errors.max()) if len(errors) else None,
         "heat_capacity_peak": None if peak is None else _peak_values(peak, density.n_sites),
-        "diagnostics": {key: value for key, value in record.diagnostics.items() if not isinstance(value, np.ndarray)},
+        "measured": list(record.averages[0].names) if record.averages else [],
+        "diagnostics": _plain(record.diagnostics),
         "verdict": record.verdict,
     }
 
 
-def _origin_values(record: RunRecord | ExactRecord) -> dict[str, Any]:
+def _origin_values(record: AnyRecord) -> dict[str, Any]:
     return {
         "system": record.system["name"],
         "species": list(record.system["species"]),
@@ -93,7 +141,7 @@ def _origin_values(record: RunRecord | ExactRecord) -> dict[str, Any]:
     }
 
 
-def _origin(record: RunRecord | ExactRecord, composition: int | None) -> list[tuple[str, str]]:
+def _origin(record: AnyRecord, composition: int | None) -> list[tuple[str, str]]:
     first, second = record.system["species"]
     n_sites = len(record.system["positions"])
     what = "all compositions" if composition is None else f"{n_sites - composition} {first} + {composition} {second}"
@@ -116,10 +164,20 @@ def _progress(diagnostics: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("acceptance", f"{100 * float(np.mean(acceptance)):.1f} %"))
     if trips := [count for run in diagnostics.get("round_trips", []) for count in np.atleast_1d(run).tolist()]:
         lines.append(("round trips", f"median {np.median(trips):g} a walker, least {min(trips):g}"))
-    if ln_f := diagnostics.get("ln_f"):
-        lines.append(("final ln f", f"{min(ln_f):.2g} to {max(ln_f):.2g}"))
     if phase := diagnostics.get("phase"):
-        lines.append(("schedule", f"{sum(p == 2 for p in phase)} of {len(phase)} runs reached the 1/t phase"))
+        lines.append(("schedule", f"{sum(p == 2 for p in phase)} of {len(phase)} runs reached its last phase"))
+    if diagnostics.get("produced"):
+        lines.append(("weights", "fixed in the end; ln g is that of the weights plus the logarithm of the histogram"))
+    elif ln_f := diagnostics.get("ln_f"):
+        lines.append(("final ln f", f"{min(ln_f):.2g} to {max(ln_f):.2g}"))
+    if exchange := diagnostics.get("exchange_acceptance"):
+        lines.append(("windows", f"{len(exchange) + 1}, {min(exchange):.1%} to {max(exchange):.1%} exchanges accepted"))
+    if mismatch := diagnostics.get("seam_mismatch"):
+        if any(mismatch):
+            rms = float(np.sqrt(np.mean(np.square(mismatch))))
+            lines.append(("seams", f"ln g of neighbouring windows differs by {rms:.4f} (rms)"))
+    if (crossed := diagnostics.get("transition_matrix_rms")) is not None and np.isfinite(crossed):
+        lines.append(("cross-check", f"ln g from trials counted from bin to bin differs by {crossed:.4f} (rms, a run)"))
     return lines
 
 
@@ -142,14 +200,38 @@ def _find_peak(source: Source) -> Peak | None:
     return peak if peak.inside else None
 
 
-def _peak(source: Source) -> str:
-    peak = _find_peak(source)
+def _peak(record: RunRecord) -> str:
+    density = record.density
+    peak, sites = _find_peak(density), density.n_sites
     if peak is None:
         return "none"
+    model = _model_error(record)
+    of_temperature = "" if model is None else f" (sampling) +- {model.peak_temperature_error:.2f} K (model)"
+    of_height = "" if model is None else f" (sampling) +- {model.peak_height_error / sites:.4f} (model)"
     return (
-        f"{peak.temperature:.2f} +- {peak.temperature_error:.2f} K, "
-        f"{peak.height / source.n_sites:.4f} +- {peak.height_error / source.n_sites:.4f} k_B/atom"
+        f"{peak.temperature:.2f} +- {peak.temperature_error:.2f} K{of_temperature}, "
+        f"{peak.height / sites:.4f} +- {peak.height_error / sites:.4f}{of_height} k_B/atom"
     )
+
+
+def _model_error(record: RunRecord) -> ModelError | None:
+    """Return the error of the model, where it was an ensemble."""
+    if not record.averages or not any(name.startswith("member_") for name in record.averages[0].names):
+        return None
+    from wanglandau.temperature_curves import temperature_curves
+
+    return temperature_curves(record.density, default_temperatures(record.density), record.averages).model
+
+
+def _measured(record: RunRecord) -> list[tuple[str, str]]:
+    lines = []
+    if record.averages:
+        names = [name for name in record.averages[0].names if not name.startswith("member_")]
+        count = sum(int(run.count.sum()) for run in record.averages)
+        lines.append(("measured", f"{', '.join(names) or 'nothing'} on {count:.3g} configurations"))
+    if record.joint:
+        lines.append(("joint", f"density of energy and {record.joint[0].name}; see thermo --profile"))
+    return lines
 
 
 def _peak_values(peak: Peak, n_sites: int) -> dict[str, float]:

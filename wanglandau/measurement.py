@@ -14,11 +14,11 @@ from wanglandau.observables import Observable, column_names, measure_all, standa
 from wanglandau.oracle import EnergyOracle
 from wanglandau.rounds import Snapshots
 from wanglandau.settings import WangLandauSettings
+from wanglandau.temperature_curves import MEMBER_COLUMN
 from wanglandau.walk import Walk
 
 SWEEPS_BETWEEN = 10
 """Sweeps of a walker between measurements: those of neighbouring states tell little new."""
-MEMBER_COLUMN = "member_{}_energy_ry"
 
 
 @dataclass
@@ -34,8 +34,9 @@ class Measurement:
     joint : str or None
         Column whose joint density with the energy is wanted.
     joint_bins : int
-    averages : list of BinAverages
-    histograms : list of JointHistogram
+    averages : dict of int to BinAverages
+        By number of the walk among those of this process, from when its weights were fixed.
+    histograms : dict of int to JointHistogram
         Empty unless ``joint`` is given.
     """
 
@@ -44,8 +45,8 @@ class Measurement:
     members: bool
     joint: str | None
     joint_bins: int
-    averages: list[BinAverages] = field(default_factory=list)
-    histograms: list[JointHistogram] = field(default_factory=list)
+    averages: dict[int, BinAverages] = field(default_factory=dict)
+    histograms: dict[int, JointHistogram] = field(default_factory=dict)
 
     @classmethod
     def of(cls, oracle: EnergyOracle, settings: WangLandauSettings) -> Measurement:
@@ -94,13 +95,18 @@ class Measurement:
         width = (high - low) / (self.joint_bins - 1)
         return low - width / 2, width
 
-    def begin(self, walks: list[Walk]) -> None:
-        """Start with empty accumulators."""
-        self.averages = [BinAverages.empty(self.names, walk.grid.n_bins) for walk in walks]
+    def begin(self, number: int, walk: Walk) -> None:
+        """Start one walk of this process with empty accumulators."""
+        self.averages[number] = BinAverages.empty(self.names, walk.grid.n_bins)
         if self.joint is not None:
             start, width = self.joint_start
-            shapes = [(walk.grid.n_bins, self.joint_bins) for walk in walks]
-            self.histograms = [JointHistogram(self.joint, start, width, np.zeros(shape, np.int64)) for shape in shapes]
+            counts = np.zeros((walk.grid.n_bins, self.joint_bins), np.int64)
+            self.histograms[number] = JointHistogram(self.joint, start, width, counts)
+
+    def forget(self, number: int) -> None:
+        """Drop what one walk has measured, because its weights were no good."""
+        self.averages.pop(number, None)
+        self.histograms.pop(number, None)
 
     def add(self, number: int, walk: Walk, snapshots: Snapshots) -> None:
         """Measure the snapshots of one walk.

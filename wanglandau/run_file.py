@@ -20,10 +20,12 @@ A run has besides::
     +-- diagnostic_arrays       group
     |   +-- histogram           int64[n_runs, n_bins], and whatever else the sampler recorded
     +-- density_of_states       attributes: start (Ry), width (Ry), n_bins, n_sites, composition (-1 = free),
-        |                       exact (bool), coverage (float)
-        +-- run_ln_g            float64[n_runs, n_bins]
-        +-- mean_energy         float64[n_bins], Ry per cell
-        +-- energy_variance     float64[n_bins], Ry^2
+    |   |                       exact (bool), coverage (float)
+    |   +-- run_ln_g            float64[n_runs, n_bins]
+    |   +-- mean_energy         float64[n_bins], Ry per cell
+    |   +-- energy_variance     float64[n_bins], Ry^2
+    +-- bin_averages            group, where observables were measured; see :mod:`wanglandau.bin_averages`
+    +-- joint_histogram         group, where one was asked for; see :mod:`wanglandau.joint_histogram`
 
 An exact density of states has besides::
 
@@ -67,7 +69,9 @@ from wanglandau.result_parts import (
 )
 
 if TYPE_CHECKING:
+    from wanglandau.bin_averages import BinAverages
     from wanglandau.exact import ExactLevels
+    from wanglandau.joint_histogram import JointHistogram
 
 
 def describe_system(name: str, lattice: Lattice) -> dict[str, Any]:
@@ -105,6 +109,10 @@ class RunRecord:
     created : str
         ISO 8601, UTC.
     duration_s : float
+    averages : list of BinAverages
+        Observables by energy bin, one accumulator a run; empty where nothing was measured.
+    joint : list of JointHistogram
+        Energy and one observable, one histogram a run; empty where none was asked for.
     """
 
     density: DensityOfStates
@@ -117,6 +125,8 @@ class RunRecord:
     verdict: dict[str, Any]
     created: str = field(default_factory=now)
     duration_s: float = 0.0
+    averages: list[BinAverages] = field(default_factory=list)
+    joint: list[JointHistogram] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +153,14 @@ def write_run(path: str | os.PathLike[str], record: RunRecord) -> None:
         write_description(file, RUN_KIND, record)
         write_outcome(file, record)
         write_density(file.create_group("density_of_states"), record.density)
+        if record.averages:
+            from wanglandau.bin_averages import write_bin_averages
+
+            write_bin_averages(file.create_group("bin_averages"), record.averages)
+        if record.joint:
+            from wanglandau.joint_histogram import write_joint_histograms
+
+            write_joint_histograms(file.create_group("joint_histogram"), record.joint)
 
 
 def read_run(path: str | os.PathLike[str]) -> RunRecord:
@@ -155,7 +173,19 @@ def read_run(path: str | os.PathLike[str]) -> RunRecord:
     """
     with reading_result(Path(path), RUN_KIND) as file:
         density = read_density(file["density_of_states"])
-        return RunRecord(density=density, **read_outcome(file), **read_description(file))
+        averages: list[BinAverages] = []
+        joint: list[JointHistogram] = []
+        if "bin_averages" in file:  # compiled code that most readers do not need
+            from wanglandau.bin_averages import read_bin_averages
+
+            averages = read_bin_averages(file["bin_averages"])
+        if "joint_histogram" in file:
+            from wanglandau.joint_histogram import read_joint_histograms
+
+            joint = read_joint_histograms(file["joint_histogram"])
+        return RunRecord(
+            density=density, averages=averages, joint=joint, **read_outcome(file), **read_description(file)
+        )
 
 
 def write_exact(

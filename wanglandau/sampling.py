@@ -104,28 +104,26 @@ def _advance(calculation: Calculation, pool: ThreadPoolExecutor, bar: tqdm) -> N
 
 
 def _review(calculation: Calculation) -> None:
-    """Let grids grow and schedules go on; begin or end production."""
-    extended = [walk.extend_range() or walk.met_new_bins() for walk in calculation.walks]
-    if calculation.producing:
-        if _any(calculation, extended):
-            calculation.end_production()
-        return
-    for walk in calculation.walks:
-        walk.schedule.meet_new_bins(walk.weights)
+    """Let grids grow and schedules go on; begin or end production, run by run."""
+    walks = calculation.walks
+    extended = [walk.extend_range() or walk.met_new_bins() for walk in walks]
+    producing = [walk.producing for walk in walks]
+    calculation.end_production(
+        calculation.runs_where([a and b for a, b in zip(extended, producing, strict=True)], every=False)
+    )
+    for walk in walks:
+        if not walk.producing:
+            walk.schedule.meet_new_bins(walk.weights)
     _end_stages(calculation)
-    settled = [walk.schedule.settled(walk.weights) for walk in calculation.walks]
-    if calculation.settings.production and not _any(calculation, [not flag for flag in settled]):
-        calculation.begin_production()
-
-
-def _any(calculation: Calculation, flags: list[bool]) -> bool:
-    return bool(calculation.ranks.gather(np.array(flags, dtype=np.int64)).any())
+    settled = [not walk.producing and walk.schedule.settled(walk.weights) for walk in walks]
+    if calculation.settings.production:
+        calculation.begin_production(calculation.runs_where(settled, every=True))
 
 
 def _end_stages(calculation: Calculation) -> None:
     """End the stage of every window of which all teams are done, with the mean of their ln g."""
     layout, ranks = calculation.layout, calculation.ranks
-    own = [walk.schedule.stage_is_over(walk.weights) for walk in calculation.walks]
+    own = [not walk.producing and walk.schedule.stage_is_over(walk.weights) for walk in calculation.walks]
     over = ranks.gather(np.array(own, dtype=np.int64)).reshape(-1, layout.teams).min(axis=1) > 0
     ended = [number for number in range(layout.size) if over[number // layout.teams]]
     if layout.teams > 1 and ended:
@@ -173,6 +171,6 @@ def _progress(calculation: Calculation) -> str:
         return ""
     trips = int(np.median([walk.walkers.records["half_trips"] // 2 for walk in walks]))
     bins = max(int(walk.weights.control["bins_seen"][0]) for walk in walks)
-    in_phase_two = sum(walk.schedule.phase == 2 for walk in walks)
-    stage = "production" if calculation.producing else f"ln f {max(walk.ln_f for walk in walks):.1e}"
-    return f"{stage}, {in_phase_two}/{len(walks)} in phase 2, {bins} bins, {trips} round trips"
+    producing = sum(walk.producing for walk in walks)
+    ln_f = max(walk.ln_f for walk in walks)
+    return f"{producing}/{len(walks)} in production, ln f {ln_f:.1e}, {bins} bins, {trips} round trips"

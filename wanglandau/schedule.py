@@ -25,11 +25,11 @@ FLATNESS_FEW_WALKERS = 0.5
 FLATNESS_MANY_WALKERS = 0.8
 MANY_WALKERS = 8
 MIN_ROUNDS_PER_STAGE = 50
-TRIALS_PER_BIN_AND_CHECK = 1000
-SETTLED_LN_F = 1e-6
-"""With halving, ln f below which ln g is good enough to be frozen for production."""
-SETTLED_TIMES = 2.0
-"""With 1/t, trials at which it is good enough, in units of those at the begin of phase 2."""
+TRIALS_PER_BIN_AND_CHECK = 100
+SETTLED_LN_F = 2e-4
+"""ln f at which ln g is good enough to be frozen for production: its error is then some 10 sqrt(ln f) = 0.14."""
+SETTLED_STAGES = 4
+"""Stages that have to end before, however small ln f began."""
 
 
 def first_ln_f(n_bins: int, visits_per_round: int) -> float:
@@ -95,12 +95,15 @@ class Stage:
         Visits of every bin, in units of 1/sqrt(ln f) (Zhou and Bhatt, PRE 72, 025701 (2005)).
     start : int
         Trials made when it began.
+    ended : int
+        Stages that ended so far.
     """
 
     n_walkers: int
     flatness: float
     minimum_count: float = 0.0
     start: int = 0
+    ended: int = 0
 
     @classmethod
     def for_walkers(cls, n_walkers: int, wanted_flatness: float | None, minimum_count: float = 0.0) -> Stage:
@@ -120,7 +123,17 @@ class Stage:
         if rounds < MIN_ROUNDS_PER_STAGE or flatness(histogram, seen) < self.flatness:
             return False
         ln_f = float(weights.control["ln_f"][0])
-        return bool(histogram[seen].min() >= min(self.minimum_count / np.sqrt(ln_f), TRIALS_PER_BIN_AND_CHECK))
+        return bool(histogram[seen].min() >= self.minimum_count / np.sqrt(ln_f))
+
+
+def _halve(stage: Stage, weights: Weights) -> None:
+    weights.control["ln_f"] *= 0.5
+    stage.ended += 1
+    stage.begin(weights)
+
+
+def _is_settled(stage: Stage, weights: Weights) -> bool:
+    return stage.ended >= SETTLED_STAGES and bool(weights.control["ln_f"][0] <= SETTLED_LN_F)
 
 
 def _take_found_bins(weights: Weights) -> int:
@@ -147,12 +160,11 @@ class Halving:
 
     def next_stage(self, weights: Weights) -> None:
         """Halve ln f."""
-        weights.control["ln_f"] *= 0.5
-        self.stage.begin(weights)
+        _halve(self.stage, weights)
 
     def settled(self, weights: Weights) -> bool:
         """Tell whether ln f is small."""
-        return bool(weights.control["ln_f"][0] <= SETTLED_LN_F)
+        return _is_settled(self.stage, weights)
 
 
 @dataclass
@@ -165,14 +177,11 @@ class OneOverT:
     phase : int
     phase_one_ln_f : float
         ln f when phase 1 ended, to go back to.
-    phase_two_start : int
-        Trials made when phase 2 began.
     """
 
     stage: Stage
     phase: int = 1
     phase_one_ln_f: float = 1.0
-    phase_two_start: int = 0
 
     def meet_new_bins(self, weights: Weights) -> None:
         """Begin the stage anew, in phase 1."""
@@ -191,13 +200,11 @@ class OneOverT:
     def next_stage(self, weights: Weights) -> None:
         """Halve ln f, and go on to phase 2 if that is below 1/t."""
         control = weights.control[0]
-        control["ln_f"] *= 0.5
-        self.stage.begin(weights)
+        _halve(self.stage, weights)
         if control["ln_f"] < control["bins_seen"] / control["trials"]:
             self.phase, self.phase_one_ln_f = 2, float(control["ln_f"])
-            self.phase_two_start = int(control["trials"])
             control["gain"] = ONE_OVER_T
 
     def settled(self, weights: Weights) -> bool:
-        """Tell whether phase 2 has lasted as long as phase 1."""
-        return self.phase == 2 and int(weights.control["trials"][0]) >= SETTLED_TIMES * self.phase_two_start
+        """Tell whether ln f is small."""
+        return _is_settled(self.stage, weights)

@@ -267,17 +267,6 @@ def default_temperatures(source: Source) -> np.ndarray:
     return step * np.arange(max(1, round(0.2 * middle / step)), round(3 * middle / step) + 1)
 
 
-def format_csv(result: Thermodynamics) -> str:
-    """Write the curves, with standard errors where there are any, as comma-separated text with units in the header."""
-    columns = {"temperature_K": result.temperatures} | result.per_atom()
-    if result.standard_error is not None:
-        errors = result.standard_error.per_atom()
-        columns |= {name + "_standard_error": values for name, values in errors.items()}
-    rows = np.column_stack(list(columns.values()))
-    lines = [",".join(f"{value:.10g}" for value in row) for row in rows]
-    return "\n".join([",".join(columns), *lines]) + "\n"
-
-
 def _checked(temperatures: np.ndarray) -> np.ndarray:
     values = np.atleast_1d(np.asarray(temperatures, dtype=np.float64))
     if not len(values) or not np.isfinite(values).all() or values.min() <= 0:

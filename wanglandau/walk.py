@@ -47,6 +47,8 @@ class Walk:
         Trials made when the range was extended.
     trials_before : int
         Trials made before production began anew with empty records.
+    frozen_ln_f : float
+        ln f when production began.
     """
 
     grid: EnergyGrid
@@ -59,6 +61,7 @@ class Walk:
     producing: bool = False
     extended_at: list[int] = field(default_factory=list)
     trials_before: int = 0
+    frozen_ln_f: float = 1.0
 
     @property
     def trials(self) -> int:
@@ -138,6 +141,7 @@ class Walk:
         self.weights.control["trials"] = 0
         self.producing = True
         self._forget(counting=transitions)
+        self.frozen_ln_f = self.ln_f
         self.weights.control["gain"], self.weights.control["ln_f"] = FIXED, 0.0
 
     def end_production(self) -> None:
@@ -146,7 +150,7 @@ class Walk:
         self.producing = False
         self.weights.control["trials"], self.trials_before = self.trials, 0  # time goes on
         self._forget(counting=False)
-        self.weights.control["ln_f"] = getattr(self.schedule, "phase_one_ln_f", 1.0)
+        self.weights.control["ln_f"] = self.frozen_ln_f
         self.weights.control["bins_found"] = 1  # so that the schedule takes notice
         self.schedule.meet_new_bins(self.weights)
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wanglandau.command_line import EXIT_DONE, EXIT_NOT_CONVERGED, Report
+from wanglandau.errors import InputError
 from wanglandau.settings import WangLandauSettings
 
 if TYPE_CHECKING:
     from wanglandau.oracle import EnergyOracle
     from wanglandau.run_file import ExactRecord, RunRecord
     from wanglandau.sampled_density import SampledDensity
+    from wanglandau.semigrand_file import SemigrandRecord
     from wanglandau.systems import System
 
 
@@ -31,8 +33,10 @@ def dos(
 ) -> Report:
     """Estimate a density of states by Wang-Landau sampling.
 
-    Independent runs at one composition, by the 1/t schedule. The run file holds ln g with its standard error, settings,
-    seeds, diagnostics and a verdict. Ends with exit code 3 when the verdict is not to trust the result.
+    Independent runs, by default at one composition and by the 1/t schedule, continued with fixed weights once ln g is
+    good enough. The run file holds ln g with its standard error, averages of order parameters by energy, settings,
+    seeds, diagnostics and a verdict. Ends with exit code 3 when the verdict is not to trust the result. Several
+    processes share the work when started by mpiexec.
 
     Parameters
     ----------
@@ -41,7 +45,8 @@ def dos(
     oracle
         Where energies come from: surrogate, surrogate:FILE, xgboost:FILE, pair:FILE, ase:NAME, or any installed one.
     composition
-        Number of second-species atoms; default: the system's own, usually half the sites.
+        Number of second-species atoms; default: the system's own, usually half the sites. None where the ensemble has
+        all compositions.
     repeat
         Cells along each axis, instead of the system's own.
     settings
@@ -56,54 +61,85 @@ def dos(
     from wanglandau.commands.exact import enumerate_and_write
     from wanglandau.commands.preparation import check_figure, check_writable, prepare
     from wanglandau.exact import check_enumerable
-    from wanglandau.run_file import write_run
+    from wanglandau.ranks import launched_ranks
     from wanglandau.sampling import sample_density
 
     start = time.perf_counter()
+    if settings.ensemble != "canonical" and composition is not None:
+        raise InputError(f"ensemble {settings.ensemble} has all compositions; leave --composition {composition} out")
     chosen, energies, n_second = prepare(system, oracle, composition, repeat)
-    out = out or Path(f"{chosen.name}-{n_second}.h5")
+    free = settings.ensemble != "canonical"
+    out = out or Path(f"{chosen.name}-{settings.ensemble if free else n_second}.h5")
     check_writable(out, exact)
     check_figure(figure)
     if exact is not None:
         check_enumerable(energies)
-    sampled = sample_density(energies, n_second, settings)
-    record = _run_record(chosen, oracle, energies, sampled, time.perf_counter() - start)
-    write_run(out, record)
-    exact_record = None if exact is None else enumerate_and_write(chosen, oracle, energies, n_second, False, exact)
-    return _report_run(record, exact_record, out, figure, getattr(energies, "caution", ""))
+    if settings.ensemble == "semigrand" and figure is not None:
+        raise InputError("a figure of one density of states is no use here; draw with wanglandau mixing OUT --figure")
+    ranks = launched_ranks()
+    sampled = sample_density(energies, None if free else n_second, settings, ranks=ranks)
+    record = _record(chosen, oracle, energies, sampled, time.perf_counter() - start)
+    if ranks.rank:
+        return Report("", {}, _exit_code(record))
+    _write(out, record)
+    wanted = None if free else n_second
+    exact_record = None if exact is None else enumerate_and_write(chosen, oracle, energies, wanted, False, exact)
+    return _report(record, exact_record, out, figure, getattr(energies, "caution", ""))
 
 
-def _run_record(
+def _record(
     system: System, specification: str, oracle: EnergyOracle, sampled: SampledDensity, duration: float
-) -> RunRecord:
+) -> RunRecord | SemigrandRecord:
     from wanglandau.provenance import versions
     from wanglandau.run_file import RunRecord, describe_oracle, describe_system
+    from wanglandau.semigrand_file import SemigrandRecord
     from wanglandau.verdict import judge
 
-    return RunRecord(
-        density=sampled.density,
-        system=describe_system(system.name, system.lattice),
-        oracle=describe_oracle(specification, oracle),
-        settings=asdict(sampled.settings),
-        versions=versions(),
-        seeds=[sampled.settings.seed],
-        diagnostics=sampled.diagnostics() | {"histogram": sampled.histogram},
-        verdict=asdict(judge(sampled)),
-        duration_s=duration,
-    )
+    common: dict[str, Any] = {
+        "system": describe_system(system.name, system.lattice),
+        "oracle": describe_oracle(specification, oracle),
+        "settings": asdict(sampled.settings),
+        "versions": versions(),
+        "seeds": [sampled.settings.seed],
+        "diagnostics": sampled.diagnostics(),
+        "verdict": asdict(judge(sampled)),
+        "duration_s": duration,
+    }
+    if sampled.settings.ensemble == "semigrand":
+        densities = {n: density for n, density in sampled.densities.items() if n is not None}
+        return SemigrandRecord(densities, **common)
+    return RunRecord(density=sampled.density, averages=sampled.averages, joint=sampled.joint, **common)
 
 
-def _report_run(record: RunRecord, exact: ExactRecord | None, out: Path, figure: Path | None, caution: str) -> Report:
-    from wanglandau import comparison
-    from wanglandau.inspection import describe
+def _write(out: Path, record: RunRecord | SemigrandRecord) -> None:
+    from wanglandau.run_file import RunRecord, write_run
+    from wanglandau.semigrand_file import write_semigrand
 
-    text, values = describe(record)
+    if isinstance(record, RunRecord):
+        write_run(out, record)
+    else:
+        write_semigrand(out, record)
+
+
+def _exit_code(record: RunRecord | SemigrandRecord) -> int:
+    return EXIT_DONE if record.verdict["trusted"] else EXIT_NOT_CONVERGED
+
+
+def _report(
+    record: RunRecord | SemigrandRecord, exact: ExactRecord | None, out: Path, figure: Path | None, caution: str
+) -> Report:
+    from wanglandau.comparison import compare
+    from wanglandau.inspection import describe_any
+    from wanglandau.run_file import RunRecord
+    from wanglandau.semigrand_comparison import compare_semigrand
+
+    text, values = describe_any(record)
     values |= {"out": out}
     if exact is not None:
-        compared = comparison.compare(record, exact)
+        compared = compare(record, exact) if isinstance(record, RunRecord) else compare_semigrand(record, exact)
         text += f"\n\n{compared}"
         values["comparison"] = compared.to_json()
-    if figure is not None:
+    if figure is not None and isinstance(record, RunRecord):
         from wanglandau.figures import density_figure
 
         density_figure(figure, record, exact, note=caution)
@@ -111,4 +147,4 @@ def _report_run(record: RunRecord, exact: ExactRecord | None, out: Path, figure:
     written = ", ".join(str(path) for path in (out, figure) if path is not None)
     text += f"\n\n{caution}" if caution else ""
     text += f"\n\nwritten to {written}\n{record.verdict['summary']}"
-    return Report(text, values, EXIT_DONE if record.verdict["trusted"] else EXIT_NOT_CONVERGED)
+    return Report(text, values, _exit_code(record))

@@ -9,8 +9,11 @@ from wanglandau.command_line import Report
 from wanglandau.errors import InputError
 
 if TYPE_CHECKING:
-    from wanglandau.run_file import ExactRecord, RunRecord
-    from wanglandau.thermodynamics import Peak, Source, Thermodynamics
+    import numpy as np
+
+    from wanglandau.semigrand_file import AnyRecord
+    from wanglandau.temperature_curves import TemperatureCurves
+    from wanglandau.thermodynamics import Source
 
 
 def thermo(
@@ -21,8 +24,10 @@ def thermo(
     composition: int | None = None,
     csv: Path | None = None,
     figure: Path | None = None,
+    order_figure: Path | None = None,
+    profile: Path | None = None,
 ) -> Report:
-    """Compute U, C, F and S against temperature from a density of states.
+    """Compute U, C, F and S, and what was measured, against temperature from a density of states.
 
     Parameters
     ----------
@@ -31,39 +36,81 @@ def thermo(
     temperatures
         LO:HI:STEP in kelvin; default: about the temperature where the heat capacity peaks.
     composition
-        Which composition of an exact file that holds all; default: every configuration, at zero field.
+        Which composition of a file that holds several; default of an exact file: every configuration, at zero field.
     csv
-        Write the curves to this file.
+        Write all curves to this file.
     figure
-        Draw the curves into this file (PNG, PDF or SVG).
+        Draw U, C, F and S into this file (PNG, PDF or SVG).
+    order_figure
+        Draw the observables that were measured into this file.
+    profile
+        Write probability and free energy of the observable of a joint density (dos --joint) to this CSV file.
     """
     from wanglandau import thermodynamics as thermal
     from wanglandau.commands.preparation import check_figure, check_writable
     from wanglandau.density_of_states import DensityOfStates
-    from wanglandau.run_file import read_result
+    from wanglandau.semigrand_file import read_any_result
+    from wanglandau.temperature_curves import temperature_curves
 
-    check_writable(csv)
+    check_writable(csv, profile)
     check_figure(figure)
-    record = read_result(file)
-    source = _thermal_source(record, composition)
+    check_figure(order_figure)
+    record = read_any_result(file)
+    source, averages = _thermal_source(record, composition), getattr(record, "averages", [])
+    _check_measured(file, order_figure, averages, "observables were measured", "dos without --no-observables")
+    _check_measured(file, profile, getattr(record, "joint", []), "a joint density was sampled", "dos --joint NAME")
     grid = thermal.parse_temperatures(temperatures) if temperatures else thermal.default_temperatures(source)
-    curves = thermal.thermodynamics(source, grid)
-    peak = thermal.heat_capacity_peak(source, grid)
+    curves = temperature_curves(source, grid, averages)
     if csv is not None:
-        csv.write_text(thermal.format_csv(curves), encoding="utf-8")
+        csv.write_text(curves.csv(), encoding="utf-8")
     if figure is not None:
         from wanglandau.figures import thermodynamics_figure
 
-        thermodynamics_figure(figure, curves)
-    values: dict[str, Any] = {"temperature_k": curves.temperatures} | curves.per_atom() | {"peak": peak}
-    if curves.standard_error is not None:
-        values["standard_error"] = curves.standard_error.per_atom()
+        thermodynamics_figure(figure, curves.thermal)
+    if order_figure is not None:
+        from wanglandau.observable_figure import observable_figure
+
+        assert curves.averages is not None
+        observable_figure(order_figure, curves.averages)
+    if profile is not None:
+        _write_profile(profile, record, grid)
+    columns = curves.columns()
+    values: dict[str, Any] = {"temperature_k": columns.pop("temperature_K")} | columns | {"peak": curves.peak}
+    if curves.model is not None:
+        values["model"] = curves.model.to_json()
     if isinstance(source, DensityOfStates):
         values["microcanonical"] = {
             "mixing_energy_mev_per_atom": source.mean_energy * thermal.MEV_PER_RY / source.n_sites,
             "temperature_k": thermal.microcanonical_temperature(source),
         }
-    return Report(_thermo_text(curves, peak, csv, figure), values)
+    written = [path for path in (csv, figure, order_figure, profile) if path is not None]
+    return Report(_thermo_text(curves, written), values)
+
+
+def _check_measured(file: Path, wanted: Path | None, measured: list, what: str, remedy: str) -> None:
+    if wanted is not None and not measured:
+        raise InputError(f"{file} does not say that {what}, so {wanted} cannot be made; sample with {remedy}")
+
+
+def _write_profile(path: Path, record: AnyRecord, temperatures: np.ndarray) -> None:
+    import numpy as np
+
+    from wanglandau.joint_histogram import free_energy_profile
+    from wanglandau.run_file import RunRecord
+    from wanglandau.thermodynamics import MEV_PER_RY
+
+    assert isinstance(record, RunRecord)
+    found = free_energy_profile(record.density, record.joint, temperatures)
+    shape = found.probability.shape
+    columns = [
+        np.repeat(found.temperatures, shape[1]),
+        np.tile(found.values, shape[0]),
+        found.probability.ravel(),
+        found.free_energy.ravel() * MEV_PER_RY,
+    ]
+    lines = [",".join(f"{value:.10g}" for value in row) for row in np.column_stack(columns)]
+    header = f"temperature_K,{found.name},probability,free_energy_mev_per_cell"
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
 
 
 def compare(run: Path, exact: Path, /, *, other_oracle: bool = False) -> Report:
@@ -78,10 +125,20 @@ def compare(run: Path, exact: Path, /, *, other_oracle: bool = False) -> Report:
     other_oracle
         Compare even if the two come from different energies.
     """
-    from wanglandau import comparison
-    from wanglandau.run_file import read_result, read_run
+    from wanglandau.comparison import compare as compare_run
+    from wanglandau.run_file import ExactRecord, RunRecord, read_result
+    from wanglandau.semigrand_comparison import compare_semigrand
+    from wanglandau.semigrand_file import SemigrandRecord, read_any_result
 
-    compared = comparison.compare(read_run(run), read_result(exact), allow_other_oracle=other_oracle)
+    sampled, reference = read_any_result(run), read_result(exact)
+    if isinstance(sampled, SemigrandRecord):
+        if not isinstance(reference, ExactRecord):
+            raise InputError(f"{run} has all compositions; compare it with a file of exact --all-compositions")
+        all_compared = compare_semigrand(sampled, reference, allow_other_oracle=other_oracle)
+        return Report(str(all_compared), all_compared.to_json())
+    if not isinstance(sampled, RunRecord):
+        raise InputError(f"{run} was not written by dos; give the sampled file first, then the exact one")
+    compared = compare_run(sampled, reference, allow_other_oracle=other_oracle)
     return Report(str(compared), compared.to_json())
 
 
@@ -91,42 +148,50 @@ def inspect(file: Path, /) -> Report:
     Parameters
     ----------
     file
-        A file written by dos or exact.
+        A file written by dos, exact, metropolis or anneal.
     """
-    from wanglandau.inspection import describe, describe_exact
-    from wanglandau.run_file import RunRecord, read_result
+    from wanglandau.inspection import describe_any
+    from wanglandau.semigrand_file import read_any_result
 
-    record = read_result(file)
-    text, values = describe(record) if isinstance(record, RunRecord) else describe_exact(record)
+    text, values = describe_any(read_any_result(file))
     return Report(text, values)
 
 
-def _thermal_source(record: RunRecord | ExactRecord, composition: int | None) -> Source:
-    from wanglandau.run_file import RunRecord
+def _thermal_source(record: AnyRecord, composition: int | None) -> Source:
+    from wanglandau.run_file import ExactRecord, RunRecord
     from wanglandau.thermodynamics import Levels
 
     if isinstance(record, RunRecord):
         if composition not in (None, record.density.composition):
             raise InputError(f"this run is of composition {record.density.composition}, not {composition}")
         return record.density
-    levels = record.levels
-    if composition is not None:
-        levels = levels.at_composition(composition)
-    return Levels.exact(levels.n_sites, *levels.over_compositions())
+    if isinstance(record, ExactRecord):
+        levels = record.levels if composition is None else record.levels.at_composition(composition)
+        return Levels.exact(levels.n_sites, *levels.over_compositions())
+    if composition not in record.densities:
+        some = ", ".join(str(known) for known in record.densities)
+        raise InputError(f"this file has a density for each of several compositions; choose --composition {some}")
+    return record.densities[composition]
 
 
-def _thermo_text(curves: Thermodynamics, peak: Peak, csv: Path | None, figure: Path | None) -> str:
-    atoms = curves.n_sites
+def _thermo_text(curves: TemperatureCurves, written: list[Path]) -> str:
+    thermal, peak = curves.thermal, curves.peak
+    atoms = thermal.n_sites
     lines = ["     T/K   U/(meV/atom)   C/(k_B/atom)   F/(meV/atom)   S/(k_B/atom)"]
-    rows = list(zip(curves.temperatures, *curves.per_atom().values(), strict=True))
+    rows = list(zip(thermal.temperatures, *thermal.per_atom().values(), strict=True))
     step = max(1, len(rows) // 25)
     lines += [f"{t:8.1f}   {u:12.4f}   {c:12.5f}   {f:12.4f}   {s:12.5f}" for t, u, c, f, s in rows[::step]]
     if peak.inside:
+        model = curves.model
+        of_height = "" if model is None else f" (sampling) +- {model.peak_height_error / atoms:.4f} (model)"
+        of_temperature = "" if model is None else f" (sampling) +- {model.peak_temperature_error:.2g} K (model)"
         lines.append(
-            f"peak of C: {peak.height / atoms:.4f} +- {peak.height_error / atoms:.4f} k_B/atom "
-            f"at {peak.temperature:.1f} +- {peak.temperature_error:.1f} K"
+            f"peak of C: {peak.height / atoms:.4f} +- {peak.height_error / atoms:.4f}{of_height} k_B/atom "
+            f"at {peak.temperature:.2f} +- {peak.temperature_error:.2f} K{of_temperature}"
         )
     else:
         lines.append("C has no maximum between these temperatures; try others with --temperatures")
-    lines += [f"written to {path}" for path in (csv, figure) if path is not None]
+    if curves.averages is not None:
+        lines.append(f"measured besides (see --csv, --order-figure): {', '.join(curves.averages.names)}")
+    lines += [f"written to {path}" for path in written]
     return "\n".join(lines)
