@@ -148,20 +148,19 @@ def compare(
     InputError
         If the two differ in oracle, lattice or composition, or bins do not match.
     """
-    same_oracle = _check_same(run, reference, allow_other_oracle)
+    same_oracle = check_same(run, reference, allow_other_oracle)
     ours, theirs = on_common_grid(run.density, reference)
     source: Source = theirs if isinstance(reference, RunRecord) else levels_of(reference, run.density.composition)
     grid = default_temperatures(source) if temperatures is None else temperatures
     both = ours.visited & theirs.visited
-    all_states = log_total_states(ours.n_sites, ours.composition)
-    populated = both & (theirs.ln_g - all_states >= np.log(min_fraction))
+    populated = both & populated_bins(theirs, min_fraction)
     only_theirs = theirs.visited & ~ours.visited
     energy = MEV_PER_RY / ours.n_sites
     return Comparison(
         reference_is_exact=isinstance(reference, ExactRecord),
         same_oracle=same_oracle,
-        common=_difference(ours, theirs, both),
-        populated=_difference(ours, theirs, populated),
+        common=ln_g_difference(ours, theirs, both),
+        populated=ln_g_difference(ours, theirs, populated),
         min_fraction=min_fraction,
         only_run_mev_per_atom=(ours.mean_energy[ours.visited & ~theirs.visited] * energy).tolist(),
         only_reference_mev_per_atom=(theirs.mean_energy[only_theirs] * energy).tolist(),
@@ -170,6 +169,12 @@ def compare(
         reference_peak=heat_capacity_peak(source, grid),
         n_sites=ours.n_sites,
     )
+
+
+def populated_bins(density: DensityOfStates, min_fraction: float = MIN_FRACTION) -> np.ndarray:
+    """Return which bins hold at least this part of all states, ``bool[n_bins]``."""
+    all_states = log_total_states(density.n_sites, density.composition)
+    return density.ln_g - all_states >= np.log(min_fraction)
 
 
 def levels_of(record: ExactRecord, composition: int | None) -> Levels:
@@ -226,7 +231,7 @@ def _exact_levels(record: ExactRecord, composition: int | None) -> tuple[np.ndar
     return chosen.energies, chosen.degeneracies
 
 
-def _check_same(run: RunRecord, reference: ExactRecord | RunRecord, allow_other_oracle: bool) -> bool:
+def check_same(run: RunRecord, reference: ExactRecord | RunRecord, allow_other_oracle: bool) -> bool:
     """Refuse what cannot be compared; return whether the oracles are the same."""
     for name in ("species", "cell", "positions"):
         ours, theirs = np.asarray(run.system[name]), np.asarray(reference.system[name])
@@ -278,7 +283,8 @@ def _padded(density: DensityOfStates, below: int, above: int) -> DensityOfStates
     )
 
 
-def _difference(ours: DensityOfStates, theirs: DensityOfStates, bins: np.ndarray) -> LnGDifference:
+def ln_g_difference(ours: DensityOfStates, theirs: DensityOfStates, bins: np.ndarray) -> LnGDifference:
+    """Compare two densities of states on one grid over some bins, ``bool[n_bins]``."""
     if not bins.any():
         return LnGDifference(0, np.nan, np.nan, np.nan, np.nan)
     difference = ours.ln_g[bins] - theirs.ln_g[bins]

@@ -164,11 +164,11 @@ def _progress(diagnostics: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("acceptance", f"{100 * float(np.mean(acceptance)):.1f} %"))
     if trips := [count for run in diagnostics.get("round_trips", []) for count in np.atleast_1d(run).tolist()]:
         lines.append(("round trips", f"median {np.median(trips):g} a walker, least {min(trips):g}"))
-    if phase := diagnostics.get("phase"):
-        lines.append(("schedule", f"{sum(p == 2 for p in phase)} of {len(phase)} runs reached its last phase"))
     if diagnostics.get("produced"):
         lines.append(("weights", "fixed in the end; ln g is that of the weights plus the logarithm of the histogram"))
-    elif ln_f := diagnostics.get("ln_f"):
+    elif phase := diagnostics.get("phase"):
+        lines.append(("schedule", f"{sum(p == 2 for p in phase)} of {len(phase)} runs reached its last phase"))
+    if not diagnostics.get("produced") and (ln_f := diagnostics.get("ln_f")):
         lines.append(("final ln f", f"{min(ln_f):.2g} to {max(ln_f):.2g}"))
     if exchange := diagnostics.get("exchange_acceptance"):
         lines.append(("windows", f"{len(exchange) + 1}, {min(exchange):.1%} to {max(exchange):.1%} exchanges accepted"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wanglandau.comparison import LnGDifference, compare
+from wanglandau.comparison import LnGDifference, check_same, ln_g_difference, on_common_grid, populated_bins
 from wanglandau.errors import InputError
 from wanglandau.run_file import ExactRecord, RunRecord
 from wanglandau.semigrand_file import SemigrandRecord
@@ -64,12 +64,11 @@ def compare_semigrand(
         )
     differences = {}
     for composition, density in record.densities.items():
-        if not 0 < composition < density.n_sites:
-            continue  # one state each
         levels = replace(exact, levels=exact.levels.at_composition(composition))
-        differences[composition] = compare(
-            _single(record, composition), levels, allow_other_oracle=allow_other_oracle
-        ).populated
+        check_same(_single(record, composition), levels, allow_other_oracle)
+        ours, theirs = on_common_grid(density, levels)
+        bins = ours.visited & theirs.visited & populated_bins(theirs)
+        differences[composition] = ln_g_difference(ours, theirs, bins)
     missing = [n for n in range(record.n_sites + 1) if n not in record.densities]
     return SemigrandComparison(differences, missing)
 
