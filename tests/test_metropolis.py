@@ -88,8 +88,10 @@ def canonical(oracle: PairOracle, temperatures: np.ndarray, composition: int, **
     return sample_metropolis(oracle, composition, kelvin(temperatures), replace(SETTINGS, **changes), progress=False)
 
 
-def semigrand(oracle: PairOracle, temperatures: np.ndarray, **changes: object) -> MetropolisResult:
-    settings = replace(SETTINGS, ensemble="semigrand", delta_mu=DELTA_MU * RY_PER_J * MEV_PER_RY, **changes)
+def semigrand(
+    oracle: PairOracle, temperatures: np.ndarray, delta_mu: float = DELTA_MU, **changes: object
+) -> MetropolisResult:
+    settings = replace(SETTINGS, ensemble="semigrand", delta_mu=delta_mu * RY_PER_J * MEV_PER_RY, **changes)
     return sample_metropolis(oracle, None, kelvin(temperatures), settings, progress=False)
 
 
