@@ -121,15 +121,24 @@ def _review(calculation: Calculation) -> None:
 
 
 def _end_stages(calculation: Calculation) -> None:
-    """End the stage of every window of which all teams are done, with the mean of their ln g."""
+    """End the stage of every window of which all teams are done, with the mean of their ln g.
+
+    Teams that have found different bins may be in different phases; one in phase 2 has no stages and keeps no other
+    waiting, nor is its ln g mixed with theirs.
+    """
     layout, ranks = calculation.layout, calculation.ranks
-    own = [not walk.producing and walk.schedule.stage_is_over(walk.weights) for walk in calculation.walks]
-    over = ranks.gather(np.array(own, dtype=np.int64)).reshape(-1, layout.teams).min(axis=1) > 0
-    ended = [number for number in range(layout.size) if over[number // layout.teams]]
+    own = []
+    for walk in calculation.walks:
+        over = not walk.producing and walk.schedule.stage_is_over(walk.weights)
+        own.append([over, not over and not walk.producing and walk.schedule.phase == 2])
+    over, without = ranks.gather(np.array(own, dtype=np.int64)).reshape(-1, layout.teams, 2).transpose(2, 0, 1) > 0
+    together = over.all(axis=1)
+    ended = [number for number in range(layout.size) if together[number // layout.teams]]
     if layout.teams > 1 and ended:
         average_teams(calculation.walks, ranks, layout, ended)
+    ready = over & (over | without).all(axis=1, keepdims=True)
     for number, walk in zip(share_of(layout.size, ranks), calculation.walks, strict=True):
-        if over[number // layout.teams]:
+        if ready.reshape(-1)[number]:
             walk.schedule.next_stage(walk.weights)
 
 

@@ -116,6 +116,11 @@ class Stage:
         weights.bins["histogram"] = 0
         self.start = int(weights.control["trials"][0])
 
+    def begin_again(self, weights: Weights) -> None:
+        """Begin anew because of a new bin, which has to last through one stage at least before weights are frozen."""
+        self.ended = min(self.ended, SETTLED_STAGES - 1)
+        self.begin(weights)
+
     def is_over(self, weights: Weights) -> bool:
         """Tell whether rounds, flatness and lowest count are enough."""
         histogram, seen = weights.bins["histogram"], weights.bins["seen"] == 1
@@ -152,7 +157,7 @@ class Halving:
     def meet_new_bins(self, weights: Weights) -> None:
         """Begin the stage anew."""
         if _take_found_bins(weights):
-            self.stage.begin(weights)
+            self.stage.begin_again(weights)
 
     def stage_is_over(self, weights: Weights) -> bool:
         """Tell whether the histogram is flat."""
@@ -191,7 +196,7 @@ class OneOverT:
             self.phase = 1
             weights.control["gain"] = FIXED
             weights.control["ln_f"] = self.phase_one_ln_f
-        self.stage.begin(weights)
+        self.stage.begin_again(weights)
 
     def stage_is_over(self, weights: Weights) -> bool:
         """Tell whether the histogram is flat in phase 1."""
