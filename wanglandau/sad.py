@@ -104,3 +104,20 @@ def bounded_weights(weights: Weights) -> np.ndarray:
     index = np.arange(len(ln_g))
     line = ln_g[low] + control["slope"] * (index - low)
     return np.where(index > high, ln_g[high], np.where(index < low, line, ln_g))
+
+
+def unbounded_estimate(weights: Weights) -> np.ndarray:
+    """Return ln g as the walk knows it so far, up to a constant, ``float64[n_bins]``.
+
+    Inside the range of interest it is the weight. Outside, where the weight is that of a temperature, the visits since
+    the range last grew tell the rest: as for any fixed weight, ln g is the weight plus the logarithm of the visits.
+    """
+    control, ln_g = weights.control[0], bounded_weights(weights)
+    if not control["bounded"]:
+        return ln_g
+    index, counts = np.arange(len(ln_g)), weights.bins["histogram"]
+    inside = (index >= control["low_end"]) & (index <= control["high_end"])
+    level = counts[inside & (weights.bins["seen"] == 1)].mean()
+    if not level > 0:
+        return ln_g
+    return np.where(inside, ln_g, ln_g + np.log(np.maximum(counts, 0.5) / level))

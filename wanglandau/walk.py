@@ -16,7 +16,7 @@ from wanglandau.energy_grid import MAX_BINS, EnergyGrid
 from wanglandau.errors import InputError
 from wanglandau.kernels import FIXED
 from wanglandau.rounds import Snapshots
-from wanglandau.sad import StochasticApproximation, bounded_weights
+from wanglandau.sad import StochasticApproximation, bounded_weights, unbounded_estimate
 from wanglandau.schedule import MANY_WALKERS, Halving, OneOverT, Schedule, Stage, first_ln_f, trials_between_checks
 from wanglandau.settings import WangLandauSettings
 from wanglandau.thermodynamics import BOLTZMANN
@@ -103,18 +103,28 @@ class Walk:
         if self.producing and self.weights.control["bounded"]:
             return False
         records, edges = self.walkers.records, self.grid.edges
-        lowest = max(records["lowest_refused"].min(), self.window.low)
-        highest = min(records["highest_refused"].max(), self.window.high)
+        lowest, highest = records["lowest_refused"].min(), records["highest_refused"].max()
         records["lowest_refused"], records["highest_refused"], records["out_of_range"] = np.inf, -np.inf, 0
         slack, inside = EDGE_TOLERANCE * self.grid.width, self.grid.centres[0]
-        low = lowest if lowest < edges[0] - slack else inside
-        high = highest if highest > edges[-1] + slack else inside
+        # a new bin has its centre inside the window: of discrete levels, none beyond the window gets a bin
+        low = max(lowest, self._centre_next_to(self.window.low)) if lowest < edges[0] - slack else inside
+        high = min(highest, self._centre_next_to(self.window.high)) if highest > edges[-1] + slack else inside
         grid, below = wider(self.grid, low, high)
         if grid == self.grid:
             return False
         self.extended_at.append(self.trials)
         self._grow(grid, below)
         return True
+
+    def _centre_next_to(self, end: float) -> float:
+        """Return the outermost centre of a bin between the grid and an end of the window."""
+        if np.isinf(end):
+            return end
+        first, width = self.grid.centres[0], self.grid.width
+        steps = (end - first) / width
+        if steps < 0:
+            return float(first + width * min(0.0, np.ceil(steps - EDGE_TOLERANCE)))
+        return float(first + width * max(self.grid.n_bins - 1.0, np.floor(steps + EDGE_TOLERANCE)))
 
     def _grow(self, grid: EnergyGrid, below: int) -> None:
         """Copy the weights to a wider grid; bins that are new are unvisited."""
@@ -168,10 +178,12 @@ class Walk:
         its weight, as if it had been visited as often as the others.
         """
         bins = self.weights.bins
-        ln_g = np.where(bins["seen"] == 1, bounded_weights(self.weights), -np.inf)
-        if not self.producing or not bins["visits"].any():
-            return ln_g
         seen = bins["seen"] == 1
+        if not self.producing:
+            return np.where(seen, unbounded_estimate(self.weights), -np.inf)
+        ln_g = np.where(seen, bounded_weights(self.weights), -np.inf)
+        if not bins["visits"].any():
+            return ln_g
         visits = np.where(bins["visits"] > 0, bins["visits"], bins["visits"][seen].mean())
         return ln_g + np.log(visits)
 
