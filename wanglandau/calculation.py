@@ -88,8 +88,8 @@ class Calculation:
 
     @property
     def max_rounds(self) -> int:
-        """Rounds that the budget of trials allows."""
-        return self.settings.max_trials // (self.layout.windows * self.layout.teams * self.n_walkers)
+        """Rounds that the budget of trials allows, at least one."""
+        return max(1, self.settings.max_trials // (self.layout.windows * self.layout.teams * self.n_walkers))
 
     @property
     def rounds_between_checks(self) -> int:
@@ -137,7 +137,7 @@ class Calculation:
             chosen = [number for number in range(layout.size) if layout.place(number)[0] in runs]
             average_teams(self.walks, self.ranks, layout, chosen)
         for number, walk in self._walks_of(runs):
-            walk.begin_production(self.settings.transitions)
+            walk.begin_production(self.settings.transitions and not walk.by_composition)
             self.measurement.begin(number, walk)
 
     def end_production(self, runs: list[int]) -> None:

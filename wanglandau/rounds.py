@@ -46,7 +46,7 @@ class Histogram(NamedTuple):
     bins : BIN[n_bins]
     control : CONTROL[1]
     proposals : int64[n_bins, n_bins + 1]
-        See :func:`wanglandau.kernels.count_visit`.
+        See :func:`wanglandau.kernels.record`.
     """
 
     bins: np.ndarray

@@ -200,7 +200,9 @@ _COLUMNS = ("trials", "ln_f", "phase", "extended", "first_bin", "n_bins", "unvis
 
 def _row_of(walk: Any) -> list[float]:
     bins = walk.weights.bins
-    unvisited = int(((bins["seen"] == 1) & (bins["visits"] == 0)).sum())
+    control, place = walk.weights.control[0], np.arange(len(bins))
+    matters = (place >= control["low_end"]) & (place <= control["high_end"]) | (not control["bounded"])
+    unvisited = int(((bins["seen"] == 1) & (bins["visits"] == 0) & matters).sum())
     extended = walk.extended_at[-1] if walk.extended_at else 0
     return [walk.trials, walk.ln_f, walk.schedule.phase, extended, walk.first_bin, walk.grid.n_bins, unvisited]
 

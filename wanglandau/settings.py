@@ -142,6 +142,10 @@ class WangLandauSettings:
         for name, chosen in single.items():
             if chosen and (self.windows or 1) > 1:
                 raise InputError(f"{name} walks in one window, but windows is {self.windows}; take 1")
+        if self.ensemble == "semigrand" and self.energy_range is not None:
+            raise InputError(
+                "ensemble semigrand needs all energies, to normalise every composition; leave energy_range out"
+            )
         if all(single.values()):
             raise InputError("schedule sad has no bins for compositions; take ensemble canonical or zero-field with it")
 
