@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from wanglandau.command_line import run_program
+from wanglandau.command_line import run_program, to_json
 from wanglandau.commands.metropolis import MAX_FRAMES, anneal, metropolis
 from wanglandau.errors import InputError
 from wanglandau.metropolis_averages import average_all
@@ -133,7 +133,9 @@ def test_file_holds_the_averages_of_its_series(folder: Path) -> None:
         np.testing.assert_allclose(average.errors, record.averages[name].errors)
     assert "lro_B2" not in curves_of(record)
     write_metropolis("again.h5", record)
-    assert describe_metropolis(read_metropolis("again.h5")) == describe_metropolis(record)
+    again = read_metropolis("again.h5")
+    assert describe_metropolis(again).text == describe_metropolis(record).text
+    assert to_json(describe_metropolis(again).values) == to_json(describe_metropolis(record).values)
 
 
 def test_damaged_and_foreign_files_are_refused(folder: Path) -> None:

@@ -15,9 +15,8 @@ from wanglandau.metropolis_inspection import CAPACITY, CONCENTRATION, INTERNAL_E
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MARKERS = "osD^v<>ph*"
-MIN_ORDER = 0.25
-"""Long-range order that stays below this at all temperatures is not drawn."""
+_COLOURS = (SAMPLED, MARK, "0.35")
+_MARKERS = "osD"
 
 
 def metropolis_figure(path: str | os.PathLike[str], record: MetropolisRecord, *, note: str = "") -> None:
@@ -60,20 +59,18 @@ def metropolis_figure(path: str | os.PathLike[str], record: MetropolisRecord, *,
 
 
 def _last_panel(record: MetropolisRecord, curves: Curves) -> list[str]:
-    """Choose what the third panel shows: the concentration where it is free, else the order parameters that matter."""
+    """Choose what the third panel shows: the concentration where it is free, else the order that grows most on cooling."""
     if CONCENTRATION in curves:
         return [CONCENTRATION]
-    orders = [name for name in curves if name.startswith("lro_")]
-    return [name for name in orders if np.max(curves[name][0]) >= MIN_ORDER] or [
-        name for name in ("alpha_1", "alpha_2") if name in curves
-    ]
+    orders = [name for name in curves if name.startswith("lro_")] or [name for name in curves if "alpha_" in name]
+    single = len(record.temperatures) == 1
+    rise = {name: curves[name][0][0] - (0.0 if single else curves[name][0][-1]) for name in orders}
+    return sorted(orders, key=lambda name: -float(rise[name]))[:3]
 
 
 def _draw_several(panel: Axes, temperatures: np.ndarray, curves: Curves) -> None:
-    grey = np.linspace(0.0, 0.7, max(len(curves), 2))
-    for number, (name, curve) in enumerate(curves.items()):
-        colour = (SAMPLED, MARK)[number] if number < 2 else str(grey[number])
-        _draw(panel, temperatures, curve, colour, _MARKERS[number % len(_MARKERS)], name.removeprefix("lro_"))
+    for (name, curve), colour, marker in zip(curves.items(), _COLOURS, _MARKERS, strict=False):
+        _draw(panel, temperatures, curve, colour, marker, name.removeprefix("lro_"))
     if len(curves) > 1:
         panel.legend()
 
