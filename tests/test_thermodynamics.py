@@ -160,6 +160,6 @@ def test_csv_has_units_and_errors(fcc: Levels) -> None:
     lines = temperature_curves(noisy_density(0.01), np.array([300.0, 350.0, 400.0])).csv().splitlines()
     header = lines[0].split(",")
     assert header[:3] == ["temperature_K", "internal_energy_mev_per_atom", "heat_capacity_kb_per_atom"]
-    assert len(header) == 9 and len(lines) == 3
-    assert [line.split(",")[0] for line in lines[1:]] == ["300", "400"]
+    assert len(header) == 9 and len(lines) == 4
+    assert [line.split(",")[0] for line in lines[1:]] == ["300", "350", "400"]
     assert float(lines[1].split(",")[1]) == pytest.approx(1e3 * 13.605693 * 128 * BOND / 32, abs=5)
