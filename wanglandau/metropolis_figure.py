@@ -59,7 +59,7 @@ def metropolis_figure(path: str | os.PathLike[str], record: MetropolisRecord, *,
 
 
 def _last_panel(record: MetropolisRecord, curves: Curves) -> list[str]:
-    """Choose what the third panel shows: the concentration where it is free, else the order that grows most on cooling."""
+    """Choose what the third panel shows: the concentration if it is free, else the order that grows most on cooling."""
     if CONCENTRATION in curves:
         return [CONCENTRATION]
     orders = [name for name in curves if name.startswith("lro_")] or [name for name in curves if "alpha_" in name]
