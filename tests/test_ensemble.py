@@ -13,7 +13,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from surrogate.artefact import Artefact, load_artefact
 from surrogate.calibration import calibration, spread_scale
-from surrogate.cli import main
 from surrogate.dataset import load_dataset
 from surrogate.ensemble_artefact import Ensemble, load_model, save_ensemble
 from surrogate.ensemble_fitting import fit_ensemble
@@ -286,6 +285,7 @@ def test_shipped_ensemble_knows_its_data_and_its_error(shipped: Ensemble, cuau: 
     assert found["calibration"]["rms_spread_mev_per_atom"] < 0.2
 
 
+@pytest.mark.long
 def test_shipped_members_are_what_their_cards_make(shipped: Ensemble, cuau: System) -> None:
     """Member 5 trained again from what its card says of seed and data, and nothing else."""
     data, member = load_dataset("cuau"), shipped.members[5]
@@ -328,30 +328,3 @@ def test_settings_that_make_no_ensemble_are_refused() -> None:
     with pytest.raises(InputError, match="orbits are too few"):
         few = data.select(np.arange(3))
         fit_ensemble(few, "dense", ("energy",), DenseSettings(4), TrainingSettings(), MEMBERS)
-
-
-def test_console_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "few.safetensors"
-    network = ["--members", "4", "--member-fraction", "0.5", "--width", "10", "--epochs", "0", "--json"]
-    assert main(["train", "cuau", *network, "--tasks", "energy", "--out", str(out)]) == 0
-    values = json.loads(capsys.readouterr().out)
-    assert values["members"] == 4 and values["held_out"]["rms_error_mev_per_atom"] > 0
-    assert main(["evaluate", "cuau", "--artefact", str(out), "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["ensemble"]["spread_scale"] == values["spread_scale"]
-    assert main(["evaluate", "cuau", "--artefact", str(out)]) == 0
-    assert "ensemble" in capsys.readouterr().out
-    assert main(["evaluate", "cuau", *network, "--tasks", "energy", "--cross-validate", "3"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["n_configurations"] == 176 and 0.2 < report["calibration"]["coverage_1"] < 0.95
-    assert report["calibration"]["rms_error_mev_per_atom"] == pytest.approx(
-        report["mixing_energy_rmse_mev_per_atom"], rel=0.05
-    )
-    for wrong, words in (
-        (["train", "cuau", "--member-fraction", "0.5"], "--members"),
-        (["train", "cuau", "--members", "2"], "members is 2"),
-        (["train", "cuau", "--members", "8", "--architecture", "xgboost"], "xgboost"),
-        (["evaluate", "cuau", "--members", "8"], "--cross-validate"),
-    ):
-        assert main(wrong) == 2
-        assert words in capsys.readouterr().err
