@@ -223,16 +223,35 @@ def test_help_is_printed_once() -> None:
 
 
 @needs_mpi
-def test_missing_mpi4py_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["rank >= 0", "rank == 1"])
+def test_missing_mpi4py_is_named_and_nothing_is_written(tmp_path: Path, where: str) -> None:
     hidden = tmp_path / "hidden" / "mpi4py"
     hidden.mkdir(parents=True)
-    (hidden / "__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'mpi4py'\", name='mpi4py')\n")
+    (hidden / "__init__.py").write_text(
+        "import sys\n"
+        "from wanglandau.launcher import launch\n"
+        "rank = launch().rank\n"
+        f"if {where}:\n"
+        "    raise ModuleNotFoundError(\"No module named 'mpi4py'\", name='mpi4py')\n"
+        f"sys.path.remove({str(hidden.parent)!r})\n"
+        "del sys.modules['mpi4py']\n"
+        "import mpi4py\n"
+    )
     folder = tmp_path / "out"
     folder.mkdir()
     words = (sys.executable, HERE / "mpi_command.py", "work", "well", "--folder", folder)
     code, out, err = run(2, *words, environment={"PYTHONPATH": str(hidden.parent)})
     assert code == 2 and out == "" and not list(folder.iterdir())
     assert err.count("pip install 'alloy-wanglandau[mpi]'") == 1
+
+
+@needs_mpi
+def test_launcher_of_another_mpi_is_refused(tmp_path: Path) -> None:
+    words = (sys.executable, str(HERE / "mpi_command.py"), "work", "well", "--folder", str(tmp_path))
+    told = os.environ | ENVIRONMENT | {"PMI_SIZE": "2", "PMI_RANK": "0"}  # as by mpiexec of MPICH
+    result = subprocess.run(words, env=told, capture_output=True, text=True, timeout=LONGEST / 10)
+    assert result.returncode == 2 and result.stdout == "" and not list(tmp_path.iterdir())
+    assert "started 2 processes" in result.stderr and "knows of 1" in result.stderr
 
 
 @needs_mpi

@@ -33,7 +33,7 @@ from typing import Any
 
 from wanglandau.errors import InputError, NotConverged, OracleError
 from wanglandau.extras import optional_packages
-from wanglandau.launcher import Ending, run_alone, run_together, under_mpi
+from wanglandau.launcher import Ending, run_after_first, run_alone, run_together, under_mpi
 
 EXIT_DONE = 0
 EXIT_BAD_INPUT = 2
@@ -100,16 +100,16 @@ def run_program(
     name = None if place is None else words[place]
     if name is None or name not in commands or _asks_help(words):
         return run_alone(lambda: _respond(program, description, commands, words))
+    prefix, as_json = f"{program} {name}", "--json" in words
+    if name not in together:
+        known = ", ".join(together) or "none"
+        message = f"one process does all of this; start it without mpiexec (commands that share work: {known})"
+        return run_alone(lambda: _print(_failed(prefix, message, EXIT_BAD_INPUT), as_json))
     try:
-        if name not in together:
-            known = ", ".join(together) or "none"
-            raise InputError(
-                f"one process does all of this; start it without mpiexec (commands that share work: {known})"
-            )
         return run_together(lambda: _respond(program, description, commands, words))
     except InputError as error:
-        message = str(error)
-        return run_alone(lambda: _print(_failed(f"{program} {name}", message, EXIT_BAD_INPUT), "--json" in words))
+        failure = str(error)
+    return run_after_first(lambda: _print(_failed(prefix, failure, EXIT_BAD_INPUT), as_json))
 
 
 def _respond(program: str, description: str, commands: Mapping[str, Command], words: list[str]) -> Ending:

@@ -12,6 +12,7 @@ import io
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import NamedTuple
@@ -77,6 +78,16 @@ def run_alone(run: Callable[[], Ending]) -> int:
     The launcher passes on the exit code of the first.
     """
     return run().exit_code if launch().rank == 0 else 0
+
+
+def run_after_first(run: Callable[[], Ending]) -> int:
+    """Report a failure that came before MPI: in the first process at once, in the others unless they are ended by then.
+
+    Launchers end all processes when one fails, so that a failure of all is reported once, one of any not lost.
+    """
+    if launch().rank:
+        time.sleep(PATIENCE)
+    return run().exit_code
 
 
 def run_together(run: Callable[[], Ending]) -> int:
