@@ -27,12 +27,18 @@ from typing import Any
 import h5py
 import numpy as np
 
-from wanglandau.errors import InputError
-from wanglandau.hdf5_parts import read_array, read_json, reading, write_array, write_json, writing
+from wanglandau.hdf5_parts import read_array, read_json, write_array, write_json, writing
 from wanglandau.metropolis_averages import Averages, ThermalAverage
-from wanglandau.result_parts import SCHEMA, now, read_description, read_outcome, write_description, write_outcome
+from wanglandau.result_parts import (
+    METROPOLIS_KIND,
+    now,
+    read_description,
+    read_outcome,
+    reading_result,
+    write_description,
+    write_outcome,
+)
 
-METROPOLIS_KIND = "wanglandau metropolis"
 _COLUMNS = ("values", "errors", "taus", "effective_samples", "r_hats")
 
 
@@ -109,8 +115,7 @@ def read_metropolis(path: str | os.PathLike[str]) -> MetropolisRecord:
     InputError
         If it is missing, damaged or something else.
     """
-    with reading(Path(path)) as file:
-        _check_kind(Path(path), file)
+    with reading_result(Path(path), METROPOLIS_KIND) as file:
         group, series = file["averages"], file["series"]
         temperatures = read_array(file, "temperatures", np.float64, file["temperatures"].shape)
         composition = int(group.attrs["composition"])
@@ -140,11 +145,3 @@ def _read_averages(group: h5py.Group, n_temperatures: int) -> dict[str, ThermalA
         name: ThermalAverage(**{column: values[row] for column, values in columns.items()}, reliable=reliable[row])
         for row, name in enumerate(names)
     }
-
-
-def _check_kind(path: Path, file: h5py.File) -> None:
-    kind = file.attrs.get("kind")
-    if kind != METROPOLIS_KIND:
-        raise InputError(f"{path} holds {kind!r} but a {METROPOLIS_KIND!r} is needed here")
-    if file.attrs.get("schema") != SCHEMA:
-        raise InputError(f"{path} has schema {file.attrs.get('schema')}; this version reads {SCHEMA}: make it anew")

@@ -74,17 +74,18 @@ def judge_metropolis(
 
 def chain_faults(series: ThermalSeries, averages: Averages) -> list[str]:
     """Return what speaks against the chains: disagreement, or too few independent records."""
+    names = _judged(averages)
+    apart = {name: averages[name] for name in names if (averages[name].r_hats > MAX_R_HAT).any()}
+    short = {name: averages[name] for name in names if not averages[name].reliable.all()}
     reasons = []
-    for name in _judged(averages):
-        average = averages[name]
-        if (average.r_hats > MAX_R_HAT).any():
-            worst = int(np.argmax(average.r_hats))
-            reasons.append(
-                f"the chains disagree in {name} at {series.temperatures[worst]:g} K "
-                f"(R-hat {average.r_hats[worst]:.3g}, at most {MAX_R_HAT}); raise --sweeps or use --tempering"
-            )
-        if not average.reliable.all():
-            reasons.append(_too_short(name, series, average))
+    if apart:
+        name, worst, average = _worst(apart, "r_hats")
+        reasons.append(
+            f"the chains disagree in {name} at {series.temperatures[worst]:g} K (R-hat {average.r_hats[worst]:.3g}, "
+            f"at most {MAX_R_HAT}){_others(apart)}; raise --sweeps or use --tempering"
+        )
+    if short:
+        reasons.append(_too_short(short, series))
     capacity = averages[HEAT_CAPACITY]
     if not capacity.reliable.all():
         worst = series.temperatures[~capacity.reliable][0]
@@ -117,13 +118,24 @@ def _judged(averages: Averages) -> list[str]:
     return [name for name in averages if name in (ENERGY, COMPOSITION) or name.startswith("lro_")]
 
 
-def _too_short(name: str, series: ThermalSeries, average: ThermalAverage) -> str:
-    worst = int(np.argmax(np.where(average.reliable, 0.0, average.taus)))
+def _too_short(short: Averages, series: ThermalSeries) -> str:
+    name, worst, average = _worst(short, "taus")
     length = series.n_records * series.interval
     return (
         f"each chain is {length / average.taus[worst]:.0f} autocorrelation times of {name} long at "
-        f"{series.temperatures[worst]:g} K (at least {RELIABLE_LENGTH:g} are needed); raise --sweeps"
+        f"{series.temperatures[worst]:g} K (at least {RELIABLE_LENGTH:g} are needed){_others(short)}; raise --sweeps"
     )
+
+
+def _worst(averages: Averages, column: str) -> tuple[str, int, ThermalAverage]:
+    """Return the energy if it is among them, else the quantity with the largest value, and where that is."""
+    name = max(averages, key=lambda key: (key == ENERGY, float(np.nanmax(getattr(averages[key], column)))))
+    return name, int(np.nanargmax(getattr(averages[name], column))), averages[name]
+
+
+def _others(averages: Averages) -> str:
+    count = len(averages) - 1
+    return f", likewise {count} other quantit{'y' if count == 1 else 'ies'}" if count else ""
 
 
 def _imprecision(series: ThermalSeries, averages: Averages, precision: float) -> list[str]:

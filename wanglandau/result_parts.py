@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,7 +21,8 @@ SCHEMA = 1
 RUN_KIND = "wanglandau run"
 EXACT_KIND = "wanglandau exact"
 SEMIGRAND_KIND = "wanglandau semigrand"
-KINDS = (RUN_KIND, EXACT_KIND, SEMIGRAND_KIND)
+METROPOLIS_KIND = "wanglandau metropolis"
+KINDS = (RUN_KIND, EXACT_KIND, SEMIGRAND_KIND, METROPOLIS_KIND)
 
 
 class Described(Protocol):
@@ -163,6 +165,12 @@ def read_density(group: h5py.Group) -> DensityOfStates:
         exact=bool(attributes["exact"]),
         coverage=float(attributes["coverage"]),
     )
+
+
+def kind_of(path: str | os.PathLike[str]) -> str:
+    """Return which kind of result a file holds; InputError if it holds none."""
+    with reading_result(Path(path), None) as file:
+        return str(file.attrs["kind"])
 
 
 @contextmanager

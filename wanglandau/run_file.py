@@ -56,8 +56,10 @@ from wanglandau.lattice import Lattice
 from wanglandau.oracle import EnergyOracle
 from wanglandau.result_parts import (
     EXACT_KIND,
+    METROPOLIS_KIND,
     RUN_KIND,
     SEMIGRAND_KIND,
+    kind_of,
     now,
     read_density,
     read_description,
@@ -259,8 +261,9 @@ def read_result(path: str | os.PathLike[str]) -> RunRecord | ExactRecord:
         As :func:`read_run` does, and if the file holds sampled densities of all compositions; those are read by
         :func:`wanglandau.semigrand_file.read_any_result`.
     """
-    with reading_result(Path(path), None) as file:
-        kind = file.attrs["kind"]
+    kind = kind_of(path)
     if kind == SEMIGRAND_KIND:
         raise InputError(f"{path} holds densities of states of all compositions; give it to 'wanglandau mixing'")
+    if kind == METROPOLIS_KIND:
+        raise InputError(f"{path} holds Metropolis averages, no density of states; give it to 'wanglandau inspect'")
     return read_run(path) if kind == RUN_KIND else read_exact(path)

@@ -29,6 +29,7 @@ from wanglandau.errors import InputError
 from wanglandau.hdf5_parts import writing
 from wanglandau.result_parts import (
     SEMIGRAND_KIND,
+    kind_of,
     now,
     read_density,
     read_description,
@@ -129,10 +130,8 @@ def read_semigrand(path: str | os.PathLike[str]) -> SemigrandRecord:
 
 
 def read_any_result(path: str | os.PathLike[str]) -> AnyRecord:
-    """Read a result file of any kind; raises as :func:`read_semigrand` does."""
-    with reading_result(Path(path), None) as file:
-        kind = file.attrs["kind"]
-    return read_semigrand(path) if kind == SEMIGRAND_KIND else read_result(path)
+    """Read a result file of densities of states, one or several; raises as :func:`read_semigrand` does."""
+    return read_semigrand(path) if kind_of(path) == SEMIGRAND_KIND else read_result(path)
 
 
 def sources_of(records: AnyRecord | Sequence[AnyRecord]) -> Mapping[int, Source]:

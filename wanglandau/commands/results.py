@@ -148,12 +148,19 @@ def inspect(file: Path, /) -> Report:
     Parameters
     ----------
     file
-        A file written by dos, exact, metropolis or anneal.
+        A file written by dos, exact or metropolis.
     """
     from wanglandau.inspection import describe_any
+    from wanglandau.result_parts import METROPOLIS_KIND, kind_of
     from wanglandau.semigrand_file import read_any_result
 
-    text, values = describe_any(read_any_result(file))
+    if kind_of(file) == METROPOLIS_KIND:
+        from wanglandau.metropolis_file import read_metropolis
+        from wanglandau.metropolis_inspection import describe_metropolis
+
+        text, values = describe_metropolis(read_metropolis(file))
+    else:
+        text, values = describe_any(read_any_result(file))
     return Report(text, values)
 
 
