@@ -27,7 +27,7 @@ WINDOWED = WangLandauSettings(
 )
 MEV_PER_ATOM = units.Ry * 1e3 / 32
 FIXED_WEIGHTS = WangLandauSettings(
-    runs=4,
+    runs=8,
     windows=2,
     walkers=8,
     uniform_windows=True,
@@ -35,7 +35,7 @@ FIXED_WEIGHTS = WangLandauSettings(
     observables=False,
     seed=5,
 )
-BLOCK, N_BLOCKS = 2, 1500
+BLOCK, N_BLOCKS = 2, 750
 """Rounds between exchanges, and exchanges, of the test with fixed weights."""
 
 

@@ -42,7 +42,7 @@ ENVIRONMENT = {
 LONGEST = 400.0
 """Seconds for programs that compile their loops; others get a tenth of it."""
 FLAT = 0.08
-"""Of histograms under exact weights; about two standard deviations of the worst of their twelve bins."""
+"""Of the worst bin of histograms under exact weights: four times the scatter of a bin, half the effect of the fault."""
 
 
 def start(n: int, *words: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
