@@ -38,6 +38,7 @@ ENVIRONMENT = {
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",  # more processes than cores
     "OMPI_MCA_pml": "ob1",  # by shared memory, without a look at networks
     "OMPI_MCA_btl": "self,sm",
+    "OMPI_MCA_mpi_yield_when_idle": "1",  # cores may be shared with other work
 }
 LONGEST = 400.0
 """Seconds for programs that compile their loops; others get a tenth of it."""
