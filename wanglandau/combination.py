@@ -12,6 +12,7 @@ from wanglandau.calculation import Calculation
 from wanglandau.density_of_states import DensityOfStates, normalised
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
+from wanglandau.ground_state import GroundState, count_ground_states
 from wanglandau.joining import Joined, join
 from wanglandau.joint_histogram import JointHistogram
 from wanglandau.transition_matrix import fit_transitions
@@ -175,6 +176,18 @@ def gather_averages(calculation: Calculation, grid: EnergyGrid) -> list[BinAvera
     ]
     count, total, square = (part.reshape(calculation.layout.runs, -1, *part.shape[1:]).sum(axis=1) for part in parts)
     return [BinAverages(measurement.names, *sums) for sums in zip(count, total, square, strict=True)]
+
+
+def find_ground_state(
+    calculation: Calculation, density: DensityOfStates, averages: list[BinAverages]
+) -> GroundState | None:
+    """Count the configurations of lowest energy that were met in measurements; None where that means nothing."""
+    oracle, measurement = calculation.engine.oracle, calculation.measurement
+    if not averages or not oracle.invariant:
+        return None
+    looks = np.sum([run.count for run in averages], axis=0)
+    found = [measurement.lowest[number] for number in range(len(calculation.walks))]
+    return count_ground_states(oracle.lattice, density, looks, found, calculation.ranks)
 
 
 def gather_joint(calculation: Calculation, grid: EnergyGrid) -> list[JointHistogram]:

@@ -176,6 +176,10 @@ def _progress(diagnostics: dict[str, Any]) -> list[tuple[str, str]]:
         if any(mismatch):
             rms = float(np.sqrt(np.mean(np.square(mismatch))))
             lines.append(("seams", f"ln g of neighbouring windows differs by {rms:.4f} (rms)"))
+    if ground := diagnostics.get("ground_state"):
+        counted = f"{ground['configurations']} configurations in {ground['orbits']} orbit(s) found"
+        error = f"{ground['residual']:+.3f} +- {ground['standard_error']:.3f}"
+        lines.append(("ground state", f"{counted}; sampled ln of their number is off by {error}"))
     if (crossed := diagnostics.get("transition_matrix_rms")) is not None and np.isfinite(crossed):
         lines.append(("cross-check", f"ln g from trials counted from bin to bin differs by {crossed:.4f} (rms, a run)"))
     return lines

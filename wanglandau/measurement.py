@@ -9,6 +9,7 @@ import numpy as np
 from wanglandau.bin_averages import BinAverages
 from wanglandau.ensemble_oracle import EnsembleOracle, checked_member_energies
 from wanglandau.errors import InputError
+from wanglandau.ground_state import LowestStates
 from wanglandau.joint_histogram import JointHistogram
 from wanglandau.observables import Observable, column_names, measure_all, standard_observables
 from wanglandau.oracle import EnergyOracle
@@ -38,6 +39,8 @@ class Measurement:
         By number of the walk among those of this process, from when its weights were fixed.
     histograms : dict of int to JointHistogram
         Empty unless ``joint`` is given.
+    lowest : dict of int to LowestStates
+        Configurations of lowest energy met in measurements.
     """
 
     oracle: EnergyOracle
@@ -47,6 +50,7 @@ class Measurement:
     joint_bins: int
     averages: dict[int, BinAverages] = field(default_factory=dict)
     histograms: dict[int, JointHistogram] = field(default_factory=dict)
+    lowest: dict[int, LowestStates] = field(default_factory=dict)
 
     @classmethod
     def of(cls, oracle: EnergyOracle, settings: WangLandauSettings) -> Measurement:
@@ -97,6 +101,7 @@ class Measurement:
 
     def begin(self, number: int, walk: Walk) -> None:
         """Start one walk of this process with empty accumulators."""
+        self.lowest[number] = LowestStates()
         self.averages[number] = BinAverages.empty(self.names, walk.grid.n_bins)
         if self.joint is not None:
             start, width = self.joint_start
@@ -107,6 +112,7 @@ class Measurement:
         """Drop what one walk has measured, because its weights were no good."""
         self.averages.pop(number, None)
         self.histograms.pop(number, None)
+        self.lowest.pop(number, None)
 
     def add(self, number: int, walk: Walk, snapshots: Snapshots) -> None:
         """Measure the snapshots of one walk.
@@ -118,6 +124,7 @@ class Measurement:
         """
         occupations = snapshots.occupations.reshape(-1, snapshots.occupations.shape[-1])
         bins = snapshots.records["bin"].reshape(-1)
+        self.lowest[number].look_at(snapshots.records["energy"].reshape(-1), occupations)
         values = measure_all(self.observables, occupations)
         if self.members and isinstance(self.oracle, EnsembleOracle):
             values = np.concatenate([values, checked_member_energies(self.oracle, occupations)], axis=1)

@@ -8,7 +8,6 @@ what belongs to equilibration is left out once it is known how long that took, s
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from wanglandau.metropolis_settings import MetropolisSettings, checked_temperatu
 from wanglandau.metropolis_verdict import chain_faults, exchange_faults
 from wanglandau.observables import Observable, column_names, measure_all, standard_observables
 from wanglandau.oracle import EnergyOracle
+from wanglandau.ranks import OneProcess, default_threads
 from wanglandau.temperature_ladder import first_ladder, tune_ladder
 from wanglandau.tempering import TemperatureExchange
 from wanglandau.thermal_chains import Pool, ThermalChains
@@ -159,7 +159,7 @@ def sample_metropolis(
 @contextmanager
 def _pool(engine: Engine, threads: int | None) -> Iterator[Pool]:
     # an oracle without a compiled energy may hold a calculator that only one thread may use, and is best asked at once
-    n_threads = (threads or os.cpu_count() or 1) if engine.compiled else 1
+    n_threads = (threads or default_threads(OneProcess())) if engine.compiled else 1
     if n_threads == 1:
         yield Pool(engine)
         return

@@ -11,6 +11,7 @@ from wanglandau.bin_averages import BinAverages
 from wanglandau.calculation import COVERAGE_SAMPLE, Calculation
 from wanglandau.combination import (
     combine,
+    find_ground_state,
     gather_averages,
     gather_joint,
     gather_table,
@@ -18,6 +19,7 @@ from wanglandau.combination import (
 )
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.ground_state import GroundState
 from wanglandau.joining import SeamSignificance, seam_significance
 from wanglandau.joint_histogram import JointHistogram
 from wanglandau.kernels import WALKER
@@ -67,6 +69,8 @@ class SampledDensity:
         See :class:`wanglandau.combination.Combined`.
     interest : bool[n_bins]
         Bins that matter at the temperatures of interest; all of them where no lowest temperature was given.
+    ground_state : GroundState or None
+        Number of configurations of lowest energy, counted by symmetry and sampled.
     interrupted : bool
         Whether the user stopped the runs (Ctrl-C); what they had found is kept.
     """
@@ -89,6 +93,7 @@ class SampledDensity:
     windows: list[tuple[int, int]] = field(default_factory=list)
     row_residual: np.ndarray = field(default_factory=lambda: np.zeros(0))
     interest: np.ndarray = field(default_factory=lambda: np.ones(0, dtype=bool))
+    ground_state: GroundState | None = None
     interrupted: bool = False
 
     @property
@@ -145,6 +150,7 @@ class SampledDensity:
             "seam_sigma": [seam.sigma for seam in self.seams],
             "transition_matrix_rms": self.transition_mismatch,
             "composition_residual": self.row_residual.tolist(),
+            "ground_state": None if self.ground_state is None else _ground_state_values(self.ground_state),
             "interrupted": self.interrupted,
             "histogram": self.histogram,
         } | ({} if self.transition_ln_g is None else {"transition_ln_g": self.transition_ln_g})
@@ -168,6 +174,10 @@ def conclude(calculation: Calculation, interrupted: bool = False) -> SampledDens
     if n_windows > 1:
         residuals = np.array([joined.residuals for joined in combined.seams])
         seams = seam_significance(residuals, combined.seam_weights)
+    averages = gather_averages(calculation, combined.grid)
+    ground_state = None
+    if len(combined.densities) == 1:
+        ground_state = find_ground_state(calculation, next(iter(combined.densities.values())), averages)
     columns = np.array([_row_of(walk) for walk in walks], dtype=np.float64).reshape(len(walks), len(_COLUMNS))
     table_of_walks = ranks.gather(columns)
     records = np.array([walk.walkers.records for walk in walks], dtype=WALKER).reshape(-1, calculation.n_walkers)
@@ -181,7 +191,7 @@ def conclude(calculation: Calculation, interrupted: bool = False) -> SampledDens
         calculation.producing,
         dict(zip(_COLUMNS, table_of_walks.T, strict=True)),
         ranks.gather(records),
-        gather_averages(calculation, combined.grid),
+        averages,
         gather_joint(calculation, combined.grid),
         None if transitions is None else transitions[0],
         None if transitions is None else transitions[1],
@@ -191,6 +201,7 @@ def conclude(calculation: Calculation, interrupted: bool = False) -> SampledDens
         list(zip(calculation.windows.first, calculation.windows.last, strict=True)),
         combined.row_residual,
         bins_of_interest(calculation, combined.grid),
+        ground_state,
         interrupted,
     )
 
@@ -205,6 +216,10 @@ def _row_of(walk: Any) -> list[float]:
     unvisited = int(((bins["seen"] == 1) & (bins["visits"] == 0) & matters).sum())
     extended = walk.extended_at[-1] if walk.extended_at else 0
     return [walk.trials, walk.ln_f, walk.schedule.phase, extended, walk.first_bin, walk.grid.n_bins, unvisited]
+
+
+def _ground_state_values(found: GroundState) -> dict[str, Any]:
+    return asdict(found) | {"residual": found.residual}
 
 
 def bins_of_interest(calculation: Calculation, grid: EnergyGrid) -> np.ndarray:

@@ -8,7 +8,6 @@ their number.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,7 +17,7 @@ from wanglandau.calculation import Calculation, plan
 from wanglandau.combination import combine
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.oracle import EnergyOracle
-from wanglandau.ranks import OneProcess, Ranks, share_of
+from wanglandau.ranks import OneProcess, Ranks, default_threads, share_of
 from wanglandau.replica_exchange import average_teams
 from wanglandau.sampled_density import SampledDensity, bins_of_interest, conclude, standard_error_rms
 from wanglandau.settings import WangLandauSettings
@@ -74,7 +73,7 @@ def advance_calculation(calculation: Calculation, progress: bool = True) -> bool
     # None: silent where standard error is not a terminal
     disable = True if not progress or ranks.rank else None
     total = calculation.max_rounds * calculation.n_walkers * len(share_of(layout.size, ranks))
-    n_threads = (settings.threads or os.cpu_count() or 1) if calculation.engine.compiled else 1
+    n_threads = (settings.threads or default_threads(ranks)) if calculation.engine.compiled else 1
     with (
         tqdm(total=total, unit=" trials", unit_scale=True, disable=disable) as bar,
         ThreadPoolExecutor(n_threads) as pool,
@@ -83,6 +82,8 @@ def advance_calculation(calculation: Calculation, progress: bool = True) -> bool
         try:
             _advance(calculation, pool, bar)
         except KeyboardInterrupt:
+            if ranks.size > 1:
+                raise  # the other processes do not know of it
             calculation.engine.stop.set()
             return True
     return False

@@ -23,6 +23,8 @@ MIN_EXCHANGE = 0.02
 """Accepted part of the exchanges between two windows."""
 MAX_TRANSITION_MISMATCH = 0.5
 """Difference of ln g from histogram and from counted trials, rms; both have errors of a run, not of the mean."""
+MAX_RESIDUAL = 0.5
+"""Sampled less counted ln of the number of ground states, unless three standard errors are more."""
 RARE_STATES = 0.5
 """Standard error of ln g of the lowest bin: above it the ground state was hardly found again."""
 
@@ -59,6 +61,7 @@ def judge(sampled: SampledDensity) -> Verdict:
         _seams,
         _exchange,
         _transitions,
+        _degeneracy,
     )
     reasons = [reason for check in checks if (reason := check(sampled)) is not None]
     if reasons:
@@ -203,4 +206,15 @@ def _transitions(sampled: SampledDensity) -> str | None:
     return (
         f"ln g from the histogram and from the trials counted from bin to bin differ by {mismatch:.2g} (rms; at most "
         f"{MAX_TRANSITION_MISMATCH}); raise --max-trials"
+    )
+
+
+def _degeneracy(sampled: SampledDensity) -> str | None:
+    """Fewer configurations at the lowest energy than were counted there, or many more, tell of a walk torn apart."""
+    found = sampled.ground_state
+    if found is None or abs(found.residual) <= max(MAX_RESIDUAL, 3.0 * found.standard_error):
+        return None
+    return (
+        f"the lowest energy has {found.configurations} configurations as counted by symmetry, but "
+        f"exp({found.residual:+.2f}) times as many by ln g; raise --max-trials"
     )
