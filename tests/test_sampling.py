@@ -1,237 +1,218 @@
-"""The sampler against exact counts, and broken samplers that these checks must catch."""
+"""Whole calculations against exact tables: all ensembles, windows, teams, crowds, and what ends or upsets them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from known_levels import UNLIKE_BONDS as FCC_HALF
-from numba import njit
+from ase import units
+from exact_weights import FULL, Uncompiled, bcc_oracle, bcc_table, binned, fcc_oracle
+from known_levels import UNLIKE_BONDS
 
-from wanglandau import kernels
-from wanglandau.energy_grid import EnergyGrid
+from wanglandau import calculation as calculation_module
+from wanglandau import sampling
+from wanglandau.calculation import Calculation, plan
+from wanglandau.density_of_states import DensityOfStates
 from wanglandau.errors import InputError, OracleError
 from wanglandau.oracle import EnergyOracle
-from wanglandau.pair_model import PairOracle
-from wanglandau.range_search import make_grid, search_range
-from wanglandau.sampling import SampledDensity, sample_density, standard_error_rms
+from wanglandau.range_search import EnergyRange
+from wanglandau.ranks import OneProcess
+from wanglandau.sampled_density import SampledDensity
+from wanglandau.sampling import sample_density
 from wanglandau.settings import WangLandauSettings
-from wanglandau.systems import System, load_system
 from wanglandau.verdict import judge
-from wanglandau.walkers import Engine, Walkers, Weights, Window, flat_weights, make_walkers
-from wanglandau.wang_landau import advance_run, make_run
-
-FLATNESS_TOLERANCE = 0.02
-"""Of a histogram of 4e7 trials under exact weights; its statistical scatter is a quarter of this."""
+from wanglandau.walkers import Engine
 
 
-@pytest.fixture(scope="module")
-def cuau() -> System:
-    return load_system("cuau")
+def run(oracle: EnergyOracle, composition: int | None, **choices: object) -> SampledDensity:
+    settings = WangLandauSettings(**({"precision": 1e-6, "threads": 1} | choices))  # type: ignore[arg-type]
+    return sample_density(oracle, composition, settings, progress=False)
 
 
-@pytest.fixture(scope="module")
-def pair(cuau: System) -> PairOracle:
-    return PairOracle(cuau.lattice, [-1.0])
+def rms(density: DensityOfStates, table: dict[int, int]) -> float:
+    exact = binned(table, density.grid)
+    assert np.array_equal(density.visited, np.isfinite(exact)), "bins that hold no level, or levels not found"
+    seen = density.visited
+    return float(np.sqrt(np.mean((density.ln_g[seen] - exact[seen]) ** 2)))
 
 
-def exact_ln_g(energies: np.ndarray) -> np.ndarray:
-    return np.log([float(FCC_HALF[round(-energy)]) for energy in energies])
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {},
+        {"windows": 2},
+        {"windows": 3, "max_trials": 1_200_000},
+        {"teams": 2},
+        {"windows": 2, "teams": 2, "max_trials": 1_500_000},
+        {"walkers": 20, "max_trials": 700_000},
+        {"production": 0.0},
+        {"schedule": "halving"},
+    ],
+    ids=str,
+)
+def test_sampling_reproduces_the_exact_table(choices: dict) -> None:
+    sampled = run(fcc_oracle(), 16, **({"runs": 2, "max_trials": 700_000} | choices))
+    assert rms(sampled.density, UNLIKE_BONDS) < 0.2  # 0.01 in the long test
+    assert np.logaddexp.reduce(sampled.density.ln_g) == pytest.approx(np.log(601080390.0))
+    assert sampled.produced == (choices.get("production") != 0.0)
+    assert sampled.layout == (2, choices.get("windows", 1), choices.get("teams", 1))
+    if sampled.produced:
+        assert sampled.transition_mismatch < 0.3
+        assert sampled.transition_ln_g is not None
+        exact = binned(UNLIKE_BONDS, sampled.density.grid)
+        seen = sampled.density.visited
+        assert np.sqrt(np.mean((sampled.transition_ln_g[:, seen] - exact[seen]) ** 2)) < 0.2
+    if sampled.layout[1] > 1:
+        assert sampled.exchange.min() > 0.1
+        assert sampled.mismatch.max() < 0.4
 
 
-def rms_error(sampled: SampledDensity) -> float:
-    visited = sampled.density.visited
-    difference = sampled.density.ln_g[visited] - exact_ln_g(sampled.density.mean_energy[visited])
-    return float(np.sqrt(np.mean(difference**2)))
+@pytest.mark.long
+@pytest.mark.parametrize("choices", [{}, {"windows": 2}, {"windows": 3, "teams": 2}, {"walkers": 1000}], ids=str)
+def test_long_runs_come_close_to_the_exact_table(choices: dict) -> None:
+    sampled = run(fcc_oracle(), 16, runs=4, max_trials=20_000_000, **choices)
+    assert rms(sampled.density, UNLIKE_BONDS) < 0.01
+    assert judge(sampled).trusted, judge(sampled).reasons
+    assert sampled.transition_mismatch < 0.05
 
 
-class Uncompiled:
-    """The same energies as another oracle without its compiled form."""
-
-    def __init__(self, oracle: EnergyOracle) -> None:
-        self.lattice, self.reference_energies = oracle.lattice, oracle.reference_energies
-        self.identity, self.invariant, self.energies = oracle.identity, oracle.invariant, oracle.energies
-
-
-def test_wang_landau_reproduces_the_exact_table(pair: PairOracle) -> None:
-    sampled = sample_density(pair, 16, WangLandauSettings(runs=2, max_trials=5_000_000, precision=1e-6), progress=False)
-    assert sampled.density.visited.sum() == len(FCC_HALF)
-    assert rms_error(sampled) < 0.04
-    assert all(run.schedule.phase == 2 for run in sampled.runs)
-    assert np.allclose(np.logaddexp.reduce(sampled.density.ln_g), np.log(601080390.0))
+def test_transition_matrix_is_an_estimate_of_its_own() -> None:
+    sampled = run(bcc_oracle(), 8, runs=2, max_trials=1_000_000)
+    exact = binned(bcc_table().at_composition(8), sampled.density.grid)
+    seen = sampled.density.visited
+    assert sampled.transition_ln_g is not None
+    assert np.sqrt(np.mean((sampled.transition_ln_g[:, seen] - exact[seen]) ** 2)) < 0.05
+    assert not np.array_equal(sampled.transition_ln_g, sampled.density.run_ln_g)
 
 
-def test_energy_window_is_normalised_to_its_share(pair: PairOracle, cuau: System) -> None:
-    from ase import units
-
-    low, high = (edge * units.Ry * 1000 / cuau.lattice.n_sites for edge in (-116.5, -95.5))
-    settings = WangLandauSettings(runs=2, max_trials=2_000_000, precision=1e-6, energy_range=(low, high))
-    sampled = sample_density(pair, 16, settings, progress=False)
-    assert sampled.density.mean_energy.min() == pytest.approx(-116.0)
-    assert rms_error(sampled) < 0.05
+def test_all_compositions_at_zero_field() -> None:
+    sampled = run(bcc_oracle(), None, runs=2, max_trials=1_000_000, ensemble="zero-field")
+    assert list(sampled.densities) == [None]
+    assert rms(sampled.density, bcc_table().over_compositions()) < 0.05
+    assert np.logaddexp.reduce(sampled.density.ln_g) == pytest.approx(16 * np.log(2.0))
 
 
-@pytest.mark.parametrize("n_walkers", [1, 5])
-def test_fused_and_batched_rounds_walk_through_the_same_states(pair: PairOracle, n_walkers: int) -> None:
-    states = []
-    for engine in (Engine.fastest(pair), Engine(pair)):
-        walkers = make_walkers(pair, 16, n_walkers, np.random.SeedSequence(3), Window(-112.5, -95.5))
-        weights = flat_weights(EnergyGrid.covering(-112.0, -96.0, 2.0), walkers, 1.0)
-        weights.control["one_over_t"] = 1
-        engine.advance(walkers, weights, 3000)
-        states.append((walkers, weights))
-    (fused, fused_weights), (batched, batched_weights) = states
-    assert np.array_equal(fused.occupations, batched.occupations)
-    assert np.array_equal(fused.records, batched.records)
-    assert np.array_equal(fused_weights.bins, batched_weights.bins)
-    assert np.array_equal(fused_weights.control, batched_weights.control)
-    assert fused_weights.control["out_of_range"] > 0
+def test_every_composition_of_a_semigrand_run() -> None:
+    sampled = run(bcc_oracle(), None, runs=2, max_trials=2_000_000, ensemble="semigrand")
+    assert list(sampled.densities) == list(range(17))
+    errors = [rms(density, bcc_table().at_composition(n)) for n, density in sampled.densities.items()]  # type: ignore[arg-type]
+    assert max(errors) < 0.1
+    assert sampled.row_residual.max() < 0.1  # compositions come out in the right proportion though none is told them
+    assert sampled.visits.shape[:2] == (2, 17)
+    assert sampled.transition_ln_g is None
 
 
-def test_result_does_not_depend_on_the_number_of_threads(pair: PairOracle) -> None:
-    results = [
-        sample_density(pair, 8, WangLandauSettings(runs=3, max_trials=200_000, threads=threads), progress=False)
-        for threads in (1, 3)
-    ]
-    assert np.array_equal(results[0].density.run_ln_g, results[1].density.run_ln_g)
-    assert np.array_equal(results[0].histogram, results[1].histogram)
+@pytest.mark.parametrize("ends", [(-116.5, -95.5), (-117.9, -94.1)])
+def test_energy_window_is_normalised_to_its_share(ends: tuple[float, float]) -> None:
+    low, high = (edge * units.Ry * 1000 / 32 for edge in ends)
+    sampled = run(fcc_oracle(), 16, runs=2, max_trials=500_000, energy_range=(low, high))
+    density = sampled.density
+    assert density.mean_energy[density.visited][[0, -1]] == pytest.approx([-116.0, -96.0])
+    exact = binned(UNLIKE_BONDS, density.grid)
+    assert np.sqrt(np.mean((density.ln_g - exact)[density.visited] ** 2)) < 0.05
+    share = sum(count for unlike, count in UNLIKE_BONDS.items() if 96 <= unlike <= 116) / 601080390
+    assert density.coverage == pytest.approx(share, abs=0.01)
 
 
-def test_seed_decides_the_result(pair: PairOracle) -> None:
-    first, again, other = (
-        sample_density(pair, 8, WangLandauSettings(runs=1, max_trials=50_000, seed=seed), progress=False)
-        for seed in (5, 5, 6)
-    )
+def test_semigrand_runs_have_no_energy_window() -> None:
+    with pytest.raises(InputError, match="energy_range"):
+        WangLandauSettings(ensemble="semigrand", energy_range=(-1.0, 1.0))
+
+
+def test_seed_decides_the_result() -> None:
+    first, again, other = (run(bcc_oracle(), 8, runs=1, max_trials=50_000, seed=seed) for seed in (5, 5, 6))
     assert np.array_equal(first.density.run_ln_g, again.density.run_ln_g)
+    assert np.array_equal(first.records, again.records)
     assert not np.array_equal(first.density.run_ln_g, other.density.run_ln_g)
 
 
-def exact_weights(walkers: Walkers, low: float, high: float) -> Weights:
-    """Fixed exact weights over part of the spectrum."""
-    weights = flat_weights(EnergyGrid.covering(low, high, 2.0), walkers, 0.0)
-    centres = EnergyGrid.covering(low, high, 2.0).centres
-    for index, centre in enumerate(centres):
-        if round(-centre) in FCC_HALF:
-            weights.bins["ln_g"][index] = np.log(float(FCC_HALF[round(-centre)]))
-            weights.bins["seen"][index] = 1
-    return weights
+@pytest.mark.parametrize("choices", [{}, {"windows": 2}, {"walkers": 20, "max_trials": 20_000}], ids=str)
+def test_threads_change_nothing(choices: dict) -> None:
+    one, three = (
+        run(fcc_oracle(), 8, **({"runs": 3, "max_trials": 100_000, "threads": threads} | choices)) for threads in (1, 3)
+    )
+    assert np.array_equal(one.density.run_ln_g, three.density.run_ln_g)
+    assert np.array_equal(one.histogram, three.histogram)
+    assert np.array_equal(one.records, three.records)
 
 
-HONEST, ALWAYS_ACCEPT, FORGET_REJECTED, FORGET_OUT_OF_RANGE, REVERSED = range(5)
+def test_batched_and_compiled_energies_give_the_same_result() -> None:
+    compiled, batched = (
+        run(oracle, 16, runs=1, max_trials=20_000, walkers=5) for oracle in (fcc_oracle(), Uncompiled(fcc_oracle()))
+    )
+    assert np.array_equal(compiled.density.run_ln_g, batched.density.run_ln_g)
+    assert np.array_equal(compiled.visits, batched.visits)
 
 
-@njit
-def faulty_rounds(energy, population, cache, bins, control, composition, n_rounds, fault):  # type: ignore[no-untyped-def]
-    """The fused loop with a fault that can be switched on."""
-    parameters, trial, commit = energy
-    occupations, sites, records = population
-    picks, flips = np.empty(2, dtype=np.int32), np.empty(2, dtype=np.int32)
-    scalars = control[0]
-    for _ in range(n_rounds):
-        for walker in range(len(records)):
-            record = records[walker]
-            kernels.pick_swap(sites[walker], composition, record.random_state, picks, flips)
-            proposed = trial(parameters, occupations[walker], cache[walker], flips)
-            bits = kernels.next_random(record.random_state)
-            refused = scalars.out_of_range
-            ratio = 0.0
-            new_bin = kernels.bin_of(proposed, scalars)
-            if fault == ALWAYS_ACCEPT:
-                ratio = 1e6
-            if fault == REVERSED and 0 <= new_bin < len(bins):
-                ratio = 2.0 * (bins[new_bin].ln_g - bins[record.bin].ln_g)
-            if kernels.accept_and_record(record, bins, scalars, bits, proposed, ratio):
-                commit(parameters, occupations[walker], cache[walker], flips)
-                kernels._exchange(sites[walker], picks)
-            elif fault == FORGET_REJECTED or (fault == FORGET_OUT_OF_RANGE and scalars.out_of_range > refused):
-                bins[record.bin].histogram -= 1
+def test_precision_ends_a_calculation_early() -> None:
+    sampled = run(bcc_oracle(), 8, runs=4, max_trials=50_000_000, precision=0.02)
+    assert sampled.produced
+    assert (sampled.trials < 5_000_000).all()
+    assert rms(sampled.density, bcc_table().at_composition(8)) < 0.06
 
 
-def worst_deviation_from_flat(pair: PairOracle, fault: int) -> float:
-    walkers = make_walkers(pair, 16, 4, np.random.SeedSequence(11), Window(-116.5, -95.5))
-    weights = exact_weights(walkers, -116.0, -96.0)
-    compiled = pair.compiled()
-    cache = np.zeros((4, compiled.cache_size))
-    kernels.prepare_all(compiled.parameters, compiled.prepare, walkers.occupations, cache, np.empty(4))
-    energy = (compiled.parameters, compiled.trial, compiled.commit)
-    faulty_rounds(energy, walkers.population, cache, weights.bins, weights.control, 16, 1_500_000, fault)
-    histogram = weights.bins["histogram"]
-    return float(np.abs(histogram / histogram.mean() - 1).max())
+def test_range_that_the_search_missed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    missed = EnergyRange(-110.0, -92.0, 1, 1, 0, 2.0, 5.0)
+    monkeypatch.setattr(calculation_module, "search_range", lambda *_: missed)
+    sampled = run(fcc_oracle(), 16, runs=2, max_trials=1_000_000)
+    assert (sampled.walks["extended"] > 0).all()
+    assert (sampled.walks["first_bin"] <= -9).all()  # nine levels lie below what the search found
+    assert rms(sampled.density, UNLIKE_BONDS) < 0.1
 
 
-def test_exact_weights_give_a_flat_histogram(pair: PairOracle) -> None:
-    assert worst_deviation_from_flat(pair, HONEST) < FLATNESS_TOLERANCE
+def test_production_begins_again_when_a_bin_is_found_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = EnergyRange(-122.0, -64.0, 1, 1, 0, 2.0, 5.0)  # without the 42 ground states
+    monkeypatch.setattr(calculation_module, "search_range", lambda *_: found)
+    settings = WangLandauSettings(runs=1, precision=1e-6, max_trials=3_000_000, seed=3, threads=1)
+    calculation = plan(Engine.fastest(fcc_oracle()), 16, settings, OneProcess())
+    walk = calculation.walks[0]
+    while not walk.producing:
+        walk.advance(calculation.engine, 700)
+        walk.walkers.records["lowest_refused"] = np.inf  # as if no walker had come to the edge yet
+        sampling._review(calculation)
+    assert walk.grid.start == -123.0
+    while walk.producing:
+        walk.advance(calculation.engine, 700)
+        sampling._review(calculation)
+    assert walk.extended_at and walk.trials_before == 0
+    assert walk.grid.start == -129.0
+    assert not calculation.measurement.averages
+    assert walk.weights.control["trials"] == walk.trials > walk.extended_at[-1] - 1
+    while not walk.producing:
+        walk.advance(calculation.engine, 700)
+        sampling._review(calculation)
+    assert walk.weights.bins["seen"][0] == 1
+    walk.advance(calculation.engine, 300_000)
+    seen = walk.weights.bins["seen"] == 1
+    exact = binned(UNLIKE_BONDS, FULL)[seen]
+    difference = walk.estimate()[seen] - exact
+    assert difference.std() < 0.3
 
 
-@pytest.mark.parametrize("fault", [ALWAYS_ACCEPT, FORGET_REJECTED, FORGET_OUT_OF_RANGE, REVERSED])
-def test_broken_rules_are_caught(pair: PairOracle, fault: int) -> None:
-    assert worst_deviation_from_flat(pair, fault) > 5 * FLATNESS_TOLERANCE
+def test_teams_that_found_different_bins_do_not_wait_for_each_other() -> None:
+    settings = WangLandauSettings(runs=1, teams=2, max_trials=1_000_000, production=0.0, threads=1)
+    calculation = plan(Engine.fastest(bcc_oracle()), 8, settings, OneProcess())
+    first, second = calculation.walks
+    for walk in calculation.walks:
+        walk.advance(calculation.engine, 2000)
+    first.schedule.phase = 2
+    first.weights.control["bins_found"] = 0
+    second.weights.control["ln_f"] = 0.25
+    for _ in range(50):
+        second.advance(calculation.engine, 500)
+        sampling._review(calculation)
+    assert second.ln_f < 0.25
 
 
-def test_single_walker_kernel_is_flat_under_exact_weights(pair: PairOracle) -> None:
-    walkers = make_walkers(pair, 16, 1, np.random.SeedSequence(12))
-    weights = exact_weights(walkers, -128.0, -64.0)
-    Engine.fastest(pair).advance(walkers, weights, 10_000_000)
-    histogram = weights.bins["histogram"][weights.bins["seen"] == 1]
-    assert np.abs(histogram / histogram.mean() - 1).max() < 3 * FLATNESS_TOLERANCE
+def test_a_budget_below_one_round_is_no_interrupt() -> None:
+    sampled = run(bcc_oracle(), 8, runs=1, max_trials=1)
+    assert not sampled.interrupted
+    assert sampled.trials[0] == 4
 
 
-def test_boltzmann_weight_gives_the_exact_canonical_energy(pair: PairOracle) -> None:
-    from wanglandau.walkers import boltzmann_weights
-
-    unlike, count = np.array(list(FCC_HALF)), np.array(list(FCC_HALF.values()), dtype=float)
-    beta = 0.5
-    boltzmann = count * np.exp(beta * (unlike - 128.0))
-    exact = -(unlike * boltzmann).sum() / boltzmann.sum()
-    walkers = make_walkers(pair, 16, 8, np.random.SeedSequence(2))
-    energies = []
-    for _ in range(400):
-        Engine.fastest(pair).advance(walkers, boltzmann_weights(beta), 200)
-        energies.append(walkers.records["energy"].mean())
-    blocks = np.array(energies[40:]).reshape(20, -1).mean(axis=1)
-    assert abs(blocks.mean() - exact) < 5 * blocks.std(ddof=1) / np.sqrt(len(blocks))
-
-
-def test_range_search_finds_both_ends(pair: PairOracle) -> None:
-    found = search_range(Engine.fastest(pair), 16, 300_000, np.random.SeedSequence(1))
-    assert (found.low, found.high) == (-128.0, -64.0)
-    assert found.level_spacing == 2.0
-    assert make_grid(found, 300, None, Window()).n_bins == 33
-
-
-def test_grid_grows_to_energies_that_the_search_missed(pair: PairOracle, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wanglandau import sampling
-    from wanglandau.range_search import EnergyRange
-
-    missed = EnergyRange(-110.0, -92.0, 1, 1, 0, 2.0)
-    monkeypatch.setattr(sampling, "search_range", lambda *_: missed)
-    sampled = sample_density(pair, 16, WangLandauSettings(runs=2, max_trials=5_000_000, precision=1e-6), progress=False)
-    assert all(run.extended_at for run in sampled.runs)
-    assert all(run.first_bin <= -9 for run in sampled.runs)  # nine levels lie below what the search found
-    assert sampled.density.visited.sum() == len(FCC_HALF)
-    assert rms_error(sampled) < 0.05
-
-
-def test_verdict_trusts_a_good_run_and_says_why_not_else(pair: PairOracle) -> None:
-    good = sample_density(pair, 8, WangLandauSettings(runs=4, max_trials=2_000_000), progress=False)
-    assert judge(good).trusted
-    assert judge(good).reasons == []
-    poor = sample_density(pair, 16, WangLandauSettings(runs=2, max_trials=2_000), progress=False)
-    verdict = judge(poor)
-    assert not verdict.trusted
-    assert any("--max-trials" in reason for reason in verdict.reasons)
-    assert any("--runs" in reason for reason in verdict.reasons)
-
-
-def test_precision_ends_a_calculation_early(pair: PairOracle) -> None:
-    sampled = sample_density(pair, 8, WangLandauSettings(runs=4, max_trials=50_000_000, precision=0.02), progress=False)
-    assert sampled.runs[0].trials < 50_000_000
-    assert standard_error_rms(sampled.density) < 0.02
-
-
-@pytest.mark.parametrize("composition", [0, 32, -1, 40])
-def test_composition_without_swaps_is_refused(pair: PairOracle, composition: int) -> None:
-    with pytest.raises(InputError, match="choose 1 to 31"):
-        sample_density(pair, composition, WangLandauSettings(runs=1), progress=False)
+@pytest.mark.parametrize("composition", [0, 16, -1, 40])
+def test_composition_without_swaps_is_refused(composition: int) -> None:
+    with pytest.raises(InputError, match="choose 1 to 15"):
+        run(bcc_oracle(), composition, runs=1)
 
 
 @pytest.mark.parametrize(
@@ -245,71 +226,65 @@ def test_composition_without_swaps_is_refused(pair: PairOracle, composition: int
         {"seed": -1},
         {"precision": float("nan")},
         {"walkers": 0},
+        {"windows": 0},
+        {"teams": 0},
+        {"overlap": 0.95},
+        {"production": 1.0},
+        {"exchange_interval": 0},
     ],
+    ids=str,
 )
 def test_settings_out_of_range_are_refused(wrong: dict) -> None:
     with pytest.raises(InputError, match=r"allowed|above"):
         WangLandauSettings(**wrong)
 
 
-def test_window_without_configurations_is_refused(pair: PairOracle) -> None:
+def test_window_without_configurations_is_refused() -> None:
     with pytest.raises(InputError, match="widen"):
-        sample_density(pair, 16, WangLandauSettings(runs=1, energy_range=(1.0, 2.0)), progress=False)
+        run(fcc_oracle(), 16, runs=1, energy_range=(1.0, 2.0))
+
+
+def test_more_processes_than_walks_are_refused() -> None:
+    class Many(OneProcess):
+        size = 5
+
+    with pytest.raises(InputError, match="at most 4"):
+        plan(Engine.fastest(bcc_oracle()), 8, WangLandauSettings(runs=2, windows=2), Many())
 
 
 class Failing(Uncompiled):
     """Gives a number that is none, after a while."""
 
-    def __init__(self, oracle: EnergyOracle) -> None:
+    def __init__(self, oracle: EnergyOracle, good_calls: int) -> None:
         super().__init__(oracle)
-        self.calls = 0
+        self.left, self._good = good_calls, oracle.energies
         self.energies = self._energies  # type: ignore[method-assign]
-        self._good = oracle.energies
 
     def _energies(self, occupations: np.ndarray) -> np.ndarray:
-        self.calls += 1
+        self.left -= 1
         energies = self._good(occupations)
-        return energies if self.calls < 50 else np.where(np.arange(len(energies)) == 0, np.nan, energies)
+        return energies if self.left > 0 else np.where(np.arange(len(energies)) == 0, np.nan, energies)
 
 
-def test_an_energy_that_is_no_number_is_an_error_and_no_rejection(pair: PairOracle) -> None:
+@pytest.mark.parametrize("good_calls", [50, 1500])
+def test_an_energy_that_is_no_number_is_an_error_and_no_rejection(good_calls: int) -> None:
     with pytest.raises(OracleError, match="finite"):
-        sample_density(Failing(pair), 16, WangLandauSettings(runs=1, max_trials=100_000), progress=False)
+        run(Failing(fcc_oracle(), good_calls), 16, runs=1, max_trials=100_000)
 
 
-def test_interrupt_keeps_what_was_found(pair: PairOracle, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wanglandau import sampling
+def test_interrupt_keeps_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    reviews = []
+    review = sampling._review
 
-    blocks = []
-
-    def interrupt(*_: object) -> bool:
-        blocks.append(1)
-        if len(blocks) > 5:
+    def interrupt(calculation: Calculation) -> None:
+        reviews.append(1)
+        if len(reviews) > 40:
             raise KeyboardInterrupt
-        return False
+        review(calculation)
 
-    monkeypatch.setattr(sampling, "_finished", interrupt)
-    sampled = sample_density(pair, 16, WangLandauSettings(runs=4), progress=False)
+    monkeypatch.setattr(sampling, "_review", interrupt)
+    sampled = run(bcc_oracle(), 8, runs=2)
     assert sampled.interrupted
-    assert sampled.runs[0].trials > 0
+    assert (sampled.trials > 0).all()
+    assert sampled.density.visited.sum() == 5
     assert "interrupted" in judge(sampled).summary
-
-
-def test_walkers_stay_in_their_bins_when_the_grid_grows(pair: PairOracle) -> None:
-    walkers_window = Window(-110.5, -91.5)
-    grid = EnergyGrid.covering(-110.0, -92.0, 2.0)
-    run = make_run(Engine.fastest(pair), 16, 3, grid, Window(), None, np.random.SeedSequence(4))
-    assert walkers_window.holds(run.walkers.records["energy"]).all()
-    while not run.extended_at:
-        advance_run(run, Engine.fastest(pair), 10**9)
-    assert np.array_equal(run.walkers.records["bin"], run.grid.index(run.walkers.records["energy"]))
-    assert run.grid.start == grid.start + 2.0 * run.first_bin
-
-
-def test_every_trial_counts_whether_accepted_or_not(pair: PairOracle) -> None:
-    walkers = make_walkers(pair, 16, 3, np.random.SeedSequence(4))
-    weights = flat_weights(EnergyGrid.covering(-128.0, -64.0, 2.0), walkers, 1.0)
-    Engine.fastest(pair).advance(walkers, weights, 1000)
-    assert weights.control["trials"] == weights.bins["visits"].sum() == 3000
-    assert 0 < walkers.records["accepted"].sum() < 3000
-    assert weights.bins["ln_g"].sum() > 3000  # new bins begin at the lowest ln g there is
