@@ -33,8 +33,12 @@ SEARCH_TRIALS = 1_000_000
 EXCHANGE_SWEEPS, MIN_EXCHANGE_TRIALS = 10, 1000
 """Trials of all walkers of a walk between exchanges, in sweeps, and at least."""
 COVERAGE_SAMPLE = 20_000
+SITES_OF_FULL_RANGE = 64
 LOWEST_COVERAGE = 0.01
 """An energy window has to hold at least this part of all configurations, or ln g cannot be normalised."""
+TAIL = 6.0
+"""Standard deviations above the mean energy of random configurations beyond which there are too few to matter at any
+positive temperature: 1e-9 of a normal distribution, below 1e-6 of one with a skewness up to 0.6."""
 
 
 @dataclass
@@ -203,10 +207,12 @@ def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, 
         )
     search_seed, coverage_seed, preview_seed, *seeds = np.random.SeedSequence(settings.seed).spawn(3 + layout.size)
     asked = _asked_window(settings, n_sites)
+    if _positive_temperatures_only(settings, n_sites):
+        asked = Window(asked.low, _highest_of_interest(engine, composition, coverage_seed))
     coverage = _coverage(engine, composition, asked, coverage_seed)
     found = _find_range(engine, composition, settings, search_seed)
     grid = make_grid(found, settings.bins, _bin_width(settings), asked, log_total_states(n_sites, composition))
-    windows = lay_windows(engine, composition, grid, n_windows, settings, preview_seed)
+    windows = lay_windows(engine, composition, grid, n_windows, settings, preview_seed, asked)
     intervals = [Window(max(low, asked.low), min(high, asked.high)) for low, high in energy_windows(windows, grid)]
     walks = []
     for number in share_of(layout.size, ranks):
@@ -241,6 +247,19 @@ def _asked_window(settings: WangLandauSettings, n_sites: int) -> Window:
         return Window()
     low, high = (value * 1e-3 / units.Ry * n_sites for value in settings.energy_range)
     return Window(low, high)
+
+
+def _positive_temperatures_only(settings: WangLandauSettings, n_sites: int) -> bool:
+    """Tell whether to leave out energies that only negative temperatures favour."""
+    if settings.energy_range is not None or settings.ensemble == "semigrand" or settings.schedule_name == "sad":
+        return False
+    wanted = settings.negative_temperatures
+    return n_sites > SITES_OF_FULL_RANGE if wanted is None else not wanted
+
+
+def _highest_of_interest(engine: Engine, composition: int | None, seed: np.random.SeedSequence) -> float:
+    energies = random_energies(engine, composition, COVERAGE_SAMPLE, seed)
+    return float(energies.mean() + TAIL * energies.std())
 
 
 def _bin_width(settings: WangLandauSettings) -> float | None:

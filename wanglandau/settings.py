@@ -83,6 +83,9 @@ class WangLandauSettings:
         meV per cell; overrides ``bins``.
     energy_range : tuple of two float, or None
         meV/atom; sample only between these mixing energies. Default: everything, the ends are searched for.
+    negative_temperatures : bool or None
+        Sample energies high above those of random configurations too, which only negative temperatures favour; they
+        hold less than 1e-6 of all configurations. Default: for up to 64 sites; not where an energy range is given.
     flatness : float or None
         Lowest bin over mean bin that ends a stage; default: 0.5 for up to 8 walkers, 0.8 for more.
     minimum_count : float
@@ -115,6 +118,7 @@ class WangLandauSettings:
     bins: int | None = None
     bin_width: float | None = None
     energy_range: tuple[float, float] | None = None
+    negative_temperatures: bool | None = None
     flatness: float | None = None
     minimum_count: float = 1.0
     final_ln_f: float = 1e-8

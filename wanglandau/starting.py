@@ -22,6 +22,9 @@ from wanglandau.windows import WindowLayout, choose_windows
 
 SITES_PER_WINDOW = 64
 PREVIEW_TRIALS_PER_BIN = 5000
+LEAST_DIFFUSIVITY = 1 / 16
+"""In units of the median over the bins. Where the preview hardly came its estimate is far too low, and windows of a few
+bins each would crowd there; so no window is more than four times narrower than the median one."""
 PREVIEW_SHARE = 0.05
 """Part of the trials of a run that the walk before the windows may take."""
 DRIVE_STAGES = 60
@@ -46,8 +49,9 @@ def lay_windows(
     n_windows: int,
     settings: WangLandauSettings,
     seed: np.random.SeedSequence,
+    window: Window,
 ) -> WindowLayout:
-    """Choose the windows from how fast a walk over all energies diffuses.
+    """Choose the windows from how fast a walk over all energies of ``window`` diffuses.
 
     Raises
     ------
@@ -58,8 +62,8 @@ def lay_windows(
         return choose_windows(grid.n_bins, 1, minimum_bins=1)
     if settings.uniform_windows:
         return choose_windows(grid.n_bins, n_windows, settings.overlap)
-    walkers = make_walkers(engine.oracle, composition, 2, seed)
-    walk = make_walk(walkers, grid, 0, Window(), settings)
+    walkers = starting_walkers(engine, composition, 2, window, grid, seed)
+    walk = make_walk(walkers, grid, 0, window, settings)
     count_proposals(walk.weights)
     n_trials = min(PREVIEW_TRIALS_PER_BIN * grid.n_bins, int(PREVIEW_SHARE * settings.max_trials))
     check = walk.rounds_between_checks()
@@ -73,6 +77,8 @@ def lay_windows(
     inside = slice(below, below + grid.n_bins)
     ln_g = np.where(seen, walk.weights.bins["ln_g"], -np.inf)
     steps = diffusivity(proposals[:, :-1], proposals.sum(axis=1), ln_g)[inside]
+    if np.isfinite(steps).any():
+        steps = np.maximum(steps, LEAST_DIFFUSIVITY * np.nanmedian(steps))
     return choose_windows(grid.n_bins, n_windows, settings.overlap, steps, _visited(seen[inside]))
 
 
