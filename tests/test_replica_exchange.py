@@ -76,10 +76,10 @@ def deviation_after_exchanges(n_windows: int, n_exchanges: int, n_walkers: int =
     return max(worst_deviation(walk.weights) for walk in walks), exchange.accepted / exchange.tried
 
 
-@pytest.mark.parametrize("n_windows", [2, 3])
-def test_windows_are_flat_under_exact_weights(n_windows: int) -> None:
-    deviation, accepted = deviation_after_exchanges(n_windows, 1500)
-    assert deviation < 0.02  # scatter 0.6 %; 1 % in the long test
+@pytest.mark.parametrize(("n_windows", "n_exchanges", "tolerance"), [(2, 1200, 0.02), (3, 600, 0.03)])
+def test_windows_are_flat_under_exact_weights(n_windows: int, n_exchanges: int, tolerance: float) -> None:
+    deviation, accepted = deviation_after_exchanges(n_windows, n_exchanges)
+    assert deviation < tolerance  # 1 % in the long test
     assert (accepted > 0.1).all()
 
 
