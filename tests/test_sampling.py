@@ -189,7 +189,7 @@ def test_production_begins_again_when_a_bin_is_found_late(monkeypatch: pytest.Mo
 
 
 def test_teams_that_found_different_bins_do_not_wait_for_each_other() -> None:
-    settings = WangLandauSettings(runs=1, teams=2, max_trials=1_000_000, production=0.0, threads=1)
+    settings = WangLandauSettings(runs=1, teams=2, max_trials=1_000_000, production=False, threads=1)
     calculation = plan(Engine.fastest(bcc_oracle()), 8, settings, OneProcess())
     first, second = calculation.walks
     for walk in calculation.walks:
@@ -229,7 +229,6 @@ def test_composition_without_swaps_is_refused(composition: int) -> None:
         {"windows": 0},
         {"teams": 0},
         {"overlap": 0.95},
-        {"production": 1.0},
         {"exchange_interval": 0},
     ],
     ids=str,

@@ -168,7 +168,8 @@ def conclude(calculation: Calculation, interrupted: bool = False) -> SampledDens
     ranks, walks = calculation.ranks, calculation.walks
     n_windows = calculation.layout.windows
     transitions = None
-    if calculation.producing and calculation.settings.transitions and len(combined.densities) == 1:
+    counted = calculation.runs_where([bool(walk.weights.control["counting"][0]) for walk in walks], every=True)
+    if len(counted) == calculation.layout.runs and len(combined.densities) == 1:
         transitions = transition_estimate(calculation, combined.grid)
     seams: list[SeamSignificance] = []
     if n_windows > 1:

@@ -109,9 +109,9 @@ def _review(calculation: Calculation) -> None:
     walks = calculation.walks
     extended = [walk.extend_range() or walk.met_new_bins() for walk in walks]
     producing = [walk.producing for walk in walks]
-    calculation.end_production(
-        calculation.runs_where([a and b for a, b in zip(extended, producing, strict=True)], every=False)
-    )
+    spoilt = calculation.runs_where([a and b for a, b in zip(extended, producing, strict=True)], every=False)
+    if calculation.rounds < calculation.max_rounds:  # else there is no time to begin anew
+        calculation.end_production(spoilt)
     for walk in walks:
         if not walk.producing:
             walk.schedule.meet_new_bins(walk.weights)

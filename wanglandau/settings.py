@@ -16,7 +16,6 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "exchange_interval": (1, 10**9),
     "max_trials": (1, 1e15),
     "precision": (1e-9, 1e3),
-    "production": (0.0, 0.95),
     "bins": (2, 1e6),
     "bin_width": (1e-9, 1e9),
     "flatness": (0.01, 0.99),
@@ -44,7 +43,7 @@ class WangLandauSettings:
         Energy windows of a run, walked at the same time with replica exchange between neighbours; default: 1 for up to
         64 sites, else one for every 64.
     walkers : int or None
-        Walkers that share a histogram; default: 4 with a compiled energy, 64 without; 2 with several windows.
+        Walkers that share a histogram; default: 4 with a compiled energy, 64 without; 1 with several windows.
     teams : int
         Histograms of one window, each with walkers of its own; their ln g are averaged at the end of every stage.
     overlap : float
@@ -65,9 +64,8 @@ class WangLandauSettings:
         Most trials a run may make, all its walkers together.
     precision : float
         A calculation ends early when the standard error of ln g, rms over the bins, is below this.
-    production : float
-        Part of the trials kept for sampling with fixed weights, once ln g is good enough for that; 0: none, ln g stays
-        what the schedule makes of it.
+    production : bool
+        Sample with fixed weights once ln g is good enough for that; without, ln g stays what the schedule makes of it.
     transitions : bool
         Count trials from bin to bin in production, for an independent estimate of ln g.
     observables : bool
@@ -110,7 +108,7 @@ class WangLandauSettings:
     lowest_temperature: float | None = None
     max_trials: int = 100_000_000
     precision: float = 0.01
-    production: float = 0.8
+    production: bool = True
     transitions: bool = True
     observables: bool = True
     joint: str | None = None

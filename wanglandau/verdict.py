@@ -15,6 +15,8 @@ MIN_ROUND_TRIPS = 10
 """Median passages of a walker from one end of the range to the other and back."""
 MAX_STANDARD_ERROR = 0.05
 """Standard error of ln g, rms over the bins: 5 % in the number of states."""
+MAX_WANTED_ERROR = 0.2
+"""The same where less precision was asked for."""
 MAX_SEAM_SIGMA = 3.0
 """Systematic disagreement of neighbouring windows, in standard deviations of its scatter over the runs."""
 MAX_SEAM_MISMATCH = 0.2
@@ -148,11 +150,10 @@ def _scatter(sampled: SampledDensity) -> str | None:
     if sampled.layout[0] < MIN_RUNS:
         return f"{sampled.layout[0]} independent runs give no error bar; take --runs {MIN_RUNS} or more"
     error = _largest_error(sampled)
-    if error <= max(MAX_STANDARD_ERROR, sampled.settings.precision):
+    limit = max(MAX_STANDARD_ERROR, min(sampled.settings.precision, MAX_WANTED_ERROR))
+    if error <= limit:
         return None
-    return (
-        f"the runs disagree: standard error of ln g {error:.3g} (rms; at most {MAX_STANDARD_ERROR}); raise --max-trials"
-    )
+    return f"the runs disagree: standard error of ln g {error:.3g} (rms; at most {limit:g}); raise --max-trials"
 
 
 def _late_extension(sampled: SampledDensity) -> str | None:

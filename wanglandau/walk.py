@@ -22,6 +22,8 @@ from wanglandau.settings import WangLandauSettings
 from wanglandau.thermodynamics import BOLTZMANN
 from wanglandau.walkers import Engine, Walkers, Weights, Window, count_proposals, flat_weights, sort_into_bins
 
+MAX_COUNTED_BINS = 3000
+"""Above this, counting trials from bin to bin would take too much memory (8 bytes for every pair of bins)."""
 EDGE_TOLERANCE = 1e-6
 """Part of a bin by which an energy may miss the grid without making it grow."""
 
@@ -169,7 +171,7 @@ class Walk:
         for name in ("histogram", "visits", "energy_sum", "energy_square_sum"):
             bins[name] = 0
         self.walkers.records["heading"] = self.walkers.records["half_trips"] = 0
-        count_proposals(self.weights, counting)
+        count_proposals(self.weights, counting and len(self.weights.bins) <= MAX_COUNTED_BINS)
 
     def estimate(self) -> np.ndarray:
         """Return the present ln g, ``float64[n_rows * n_bins]``, up to a constant; -inf in bins never visited.
