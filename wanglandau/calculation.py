@@ -26,9 +26,9 @@ from wanglandau.walkers import Engine, Window, make_snapshots
 from wanglandau.windows import WindowLayout, energy_windows
 
 WALKERS_COMPILED = 4
-WALKERS_WINDOWED = 2
+WALKERS_WINDOWED = 1
 WALKERS_BATCHED = 64
-SEARCH_TRIALS = 1_000_000
+SEARCH_TRIALS_PER_SITE = 64_000
 """Most trials spent on searching each end of the energy range; never more than a tenth of a run's budget."""
 EXCHANGE_SWEEPS, MIN_EXCHANGE_TRIALS = 10, 1000
 """Trials of all walkers of a walk between exchanges, in sweeps, and at least."""
@@ -37,8 +37,8 @@ SITES_OF_FULL_RANGE = 64
 LOWEST_COVERAGE = 0.01
 """An energy window has to hold at least this part of all configurations, or ln g cannot be normalised."""
 TAIL = 6.0
-"""Standard deviations above the mean energy of random configurations beyond which there are too few to matter at any
-positive temperature: 1e-9 of a normal distribution, below 1e-6 of one with a skewness up to 0.6."""
+"""Standard deviations above the mean energy of random configurations beyond which they are too few to matter at any
+positive temperature, were they normally distributed: 1e-9. More with positive skewness."""
 
 
 @dataclass
@@ -239,7 +239,8 @@ def _find_range(
 ) -> EnergyRange:
     if settings.schedule_name == "sad":
         return sampled_range(engine, composition, seed)
-    return search_range(engine, composition, min(SEARCH_TRIALS, settings.max_trials // 10), seed)
+    most = SEARCH_TRIALS_PER_SITE * engine.oracle.lattice.n_sites
+    return search_range(engine, composition, min(most, settings.max_trials // 10), seed)
 
 
 def _asked_window(settings: WangLandauSettings, n_sites: int) -> Window:
@@ -258,8 +259,15 @@ def _positive_temperatures_only(settings: WangLandauSettings, n_sites: int) -> b
 
 
 def _highest_of_interest(engine: Engine, composition: int | None, seed: np.random.SeedSequence) -> float:
+    """Return the energy above which less than 1e-6 of all configurations lie.
+
+    A quantile by the first two terms of the expansion of Cornish and Fisher (Rev. Inst. Int. Stat. 5, 307 (1938)).
+    """
     energies = random_energies(engine, composition, COVERAGE_SAMPLE, seed)
-    return float(energies.mean() + TAIL * energies.std())
+    deviation = energies - energies.mean()
+    spread = float(energies.std())
+    skewness = float((deviation**3).mean()) / spread**3 if spread > 0 else 0.0
+    return float(energies.mean()) + (TAIL + (TAIL**2 - 1) / 6 * max(skewness, 0.0)) * spread
 
 
 def _bin_width(settings: WangLandauSettings) -> float | None:

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wanglandau.density_of_states import log_total_states
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.walkers import Engine, Walkers, Window, boltzmann_weights, make_walkers
 
 N_WALKERS = 32
 """Random starts of the search."""
 N_TEMPERATURES = 40
-SWEEPS_PER_TEMPERATURE = 20
-HOTTEST, COLDEST = 2.0, 0.002
-"""Annealing temperatures, in units of the standard deviation of energy over random configurations."""
+SWEEPS_PER_TEMPERATURE = 50
+HOTTEST, COLDEST = 3.0, 0.05
+"""Annealing temperatures, in units of that where ordering is to be expected; see ``thermal_energy``."""
 SAMPLE = 2000
 """Random configurations whose energies tell discrete levels from a continuum."""
 LEVEL_TOLERANCE = 1e-9
@@ -70,8 +71,9 @@ def search_range(engine: Engine, composition: int | None, max_trials: int, seed:
     n_walkers = max(2, min(N_WALKERS, max_trials // (2 * N_TEMPERATURES)))
     n_rounds = min(SWEEPS_PER_TEMPERATURE * engine.oracle.lattice.n_sites, max_trials // (n_walkers * N_TEMPERATURES))
     n_rounds = max(1, n_rounds)
-    low = _anneal(engine, make_walkers(engine.oracle, composition, n_walkers, down), n_rounds, +1.0)
-    high = _anneal(engine, make_walkers(engine.oracle, composition, n_walkers, up), n_rounds, -1.0)
+    ln_states = log_total_states(engine.oracle.lattice.n_sites, composition)
+    low = _anneal(engine, make_walkers(engine.oracle, composition, n_walkers, down), n_rounds, ln_states, +1.0)
+    high = _anneal(engine, make_walkers(engine.oracle, composition, n_walkers, up), n_rounds, ln_states, -1.0)
     energies = random_energies(engine, composition, min(SAMPLE, max(2, max_trials // 10)), sample)
     lowest = min(low.records["lowest"].min(), energies.min())
     highest = max(high.records["highest"].max(), energies.max())
@@ -124,16 +126,20 @@ def make_grid(
     return EnergyGrid(start, (end - start) / n_bins, n_bins)
 
 
-def _customary_width(found: EnergyRange, bins: int | None, span: float, ln_states: float) -> float:
-    """Return the width of ``bins`` bins, or of 300 but no more than half of k_B times the temperature of ordering.
+def thermal_energy(spread: float, ln_states: float) -> float:
+    """Return k_B times the temperature near which ordering is to be expected, in the unit of ``spread``.
 
-    That temperature is where a Gaussian density of states of this spread runs out of states; see
+    Where a Gaussian density of states of this spread runs out of states; see
     :attr:`wanglandau.thermodynamics.Levels.natural_temperature`.
     """
+    return float(spread / np.sqrt(2 * ln_states))
+
+
+def _customary_width(found: EnergyRange, bins: int | None, span: float, ln_states: float) -> float:
+    """Return the width of ``bins`` bins, or of 300 but no more than half of k_B times the temperature of ordering."""
     if bins is not None:
         return max(span / (bins - 1), LEVEL_TOLERANCE)
-    thermal = found.spread / np.sqrt(2 * ln_states)
-    width = min(span / (CUSTOMARY_BINS - 1), WIDEST_BIN * thermal)
+    width = min(span / (CUSTOMARY_BINS - 1), WIDEST_BIN * thermal_energy(found.spread, ln_states))
     return max(width, span / (MAX_CUSTOMARY_BINS - 1), LEVEL_TOLERANCE)
 
 
@@ -143,9 +149,9 @@ def _grid_of_levels(lowest: float, spacing: float, highest: float, window: Windo
     return EnergyGrid.covering(lowest + first * spacing, lowest + last * spacing, spacing)
 
 
-def _anneal(engine: Engine, walkers: Walkers, n_rounds: int, sign: float) -> Walkers:
-    spread = float(walkers.records["energy"].std()) or 1.0
-    for temperature in np.geomspace(HOTTEST, COLDEST, N_TEMPERATURES) * spread:
+def _anneal(engine: Engine, walkers: Walkers, n_rounds: int, ln_states: float, sign: float) -> Walkers:
+    scale = thermal_energy(float(walkers.records["energy"].std()) or 1.0, ln_states)
+    for temperature in np.geomspace(HOTTEST, COLDEST, N_TEMPERATURES) * scale:
         engine.advance(walkers, boltzmann_weights(walkers, sign / temperature), n_rounds)
     return walkers
 
