@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from wanglandau.metropolis_averages import COMPOSITION, ENERGY, HEAT_CAPACITY, Averages, ThermalAverage
@@ -11,6 +9,7 @@ from wanglandau.tempering import TemperatureExchange
 from wanglandau.thermal_series import ThermalSeries
 from wanglandau.thermodynamics import MEV_PER_RY
 from wanglandau.time_series import RELIABLE_LENGTH
+from wanglandau.verdict import Verdict
 
 MAX_R_HAT = 1.01
 """Chains whose R-hat is above this disagree (A. Vehtari et al., Bayesian Analysis 16, 667 (2021))."""
@@ -20,31 +19,13 @@ MIN_EXCHANGE_RATE = 0.05
 """Part of the exchanges between two neighbours below which a ladder is as good as broken."""
 
 
-@dataclass(frozen=True)
-class MetropolisVerdict:
-    """Judgement on a calculation.
-
-    Attributes
-    ----------
-    trusted : bool
-    reasons : list of str
-        What speaks against it, each with its figure and remedy; empty when trusted.
-    summary : str
-        One plain sentence.
-    """
-
-    trusted: bool
-    reasons: list[str]
-    summary: str
-
-
 def judge_metropolis(
     series: ThermalSeries,
     averages: Averages,
     exchange: TemperatureExchange | None,
     precision: float,
     interrupted: bool = False,
-) -> MetropolisVerdict:
+) -> Verdict:
     """Judge a calculation by what it shows of itself, without an exact reference.
 
     Parameters
@@ -61,7 +42,7 @@ def judge_metropolis(
     reasons = ["it was interrupted; run it to the end"] if interrupted else []
     reasons += chain_faults(series, averages) + exchange_faults(exchange) + _imprecision(series, averages, precision)
     if reasons:
-        return MetropolisVerdict(False, reasons, f"Do not trust these averages: {reasons[0]}.")
+        return Verdict(False, reasons, f"Do not trust these averages: {reasons[0]}.")
     worst = float(averages[ENERGY].errors.max()) * MEV_PER_RY / series.n_sites
     disagreement = max(float(averages[name].r_hats.max()) for name in _judged(averages))
     summary = (
@@ -69,7 +50,7 @@ def judge_metropolis(
         f"independent chains agree (R-hat at most {disagreement:.4f}); standard error of the energy at most "
         f"{worst:.2g} meV/atom."
     )
-    return MetropolisVerdict(True, [], summary)
+    return Verdict(True, [], summary)
 
 
 def chain_faults(series: ThermalSeries, averages: Averages) -> list[str]:
