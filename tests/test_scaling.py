@@ -10,13 +10,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_cli import FCC
+from test_finite_size import T0, two_gaussians
 
+from wanglandau import scaling
 from wanglandau.cli import main
 from wanglandau.command_line import EXIT_BAD_INPUT, EXIT_DONE, EXIT_NOT_CONVERGED
+from wanglandau.density_of_states import DensityOfStates
+from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
-from wanglandau.run_file import read_run
-from wanglandau.scaling import SizedCell, composition_at, csv_table, describe, is_same_work, parse_size, scale
+from wanglandau.run_file import RunRecord, read_run
+from wanglandau.scaling import (
+    SizedCell,
+    composition_at,
+    csv_table,
+    describe,
+    is_same_work,
+    parse_size,
+    scale,
+    sized_cell,
+)
 from wanglandau.settings import WangLandauSettings
 from wanglandau.systems import load_system
 from wanglandau.thermodynamics import BOLTZMANN, MEV_PER_RY, Levels, Peak
@@ -74,6 +87,25 @@ def test_cells_not_to_be_trusted_are_named() -> None:
     (first, second) = csv.DictReader(csv_table(found).splitlines())
     assert (first["trusted"], second["trusted"]) == ("True", "False")
     assert float(first["peak_temperature_K"]) == pytest.approx(T_INFINITE + AMPLITUDE / 32)
+
+
+def run_of(levels: Levels) -> RunRecord:
+    """A trusted run that found just these evenly spaced levels."""
+    step = float(np.diff(levels.energies).mean())
+    grid = EnergyGrid(float(levels.energies[0]) - step / 2, step, len(levels.energies))
+    density = DensityOfStates(grid, 64, 32, levels.ln_g[None, :] + np.zeros((4, 1)), levels.energies, levels.variances)
+    return RunRecord(density, {}, {}, {}, {}, [1], {}, {"trusted": True, "summary": "told so"})
+
+
+def test_two_phases_show_near_the_peak_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = run_of(two_gaussians())
+    there = sized_cell((2, 2, 4), 32, Path("there.h5"), record)
+    assert there.coexistence is not None and abs(there.coexistence.equal_weight_temperature - T0) < 1
+    assert scale([cell(2, 0.1), there]).chosen == "first order, 3"
+    monkeypatch.setattr(scaling, "NEAR_PEAK", 0.0)
+    elsewhere = sized_cell((2, 2, 4), 32, Path("elsewhere.h5"), record)
+    assert elsewhere.coexistence is None
+    assert scale([cell(2, 0.1), elsewhere]).chosen != "first order, 3"
 
 
 @pytest.mark.parametrize("size", ["4", "2x2", "0x2x2", "2x2x2x2", "2 x2x2", "axbxc"])

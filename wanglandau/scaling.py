@@ -38,6 +38,8 @@ LAWS = {"continuous, 1/nu of Ising": ISING_EXPONENT, "first order, 2": 2.0, "fir
 FITTED_LAW, GIVEN_LAW = "fitted", "given"
 WORKING_SETTINGS = ("threads",)
 """Settings that change nothing in the result."""
+NEAR_PEAK = 0.1
+"""How far the temperature of two phases may lie from that of the peak of C, relatively."""
 COLUMNS = (
     "repeat", "n_sites", "n_second", "exact", "trusted", "peak_temperature_K", "peak_temperature_error_K",
     "peak_height_kb_per_atom", "peak_height_error_kb_per_atom", "equal_weight_temperature_K",
@@ -61,8 +63,8 @@ class SizedCell:
     peak : Peak
         Of the heat capacity.
     coexistence : TwoPeaks or None
-        Two peaks of P(E), the sign of a first-order transition; only ever of a sampled cell, as the few levels of
-        an enumerable one leave gaps that look alike.
+        Two peaks of P(E), the sign of a first-order transition. Only of sampled cells and near the peak of C: gaps
+        between the lowest levels of a cell make dips that are none.
     exact, trusted : bool
     summary : str
         The verdict in a sentence.
@@ -204,11 +206,14 @@ def sized_cell(repeat: tuple[int, int, int], n_second: int, file: Path, record: 
     """Evaluate the result of one cell."""
     if isinstance(record, ExactRecord):
         source: Source = Levels.exact(record.levels.n_sites, *record.levels.over_compositions())
-        both, exact, trusted, summary = None, True, True, "exact enumeration"
+        exact, trusted, summary = True, True, "exact enumeration"
     else:
-        source, both = record.density, two_peaks(record.density)
+        source = record.density
         exact, trusted, summary = False, bool(record.verdict["trusted"]), str(record.verdict["summary"])
     peak = heat_capacity_peak(source, default_temperatures(source))
+    both = None if exact else two_peaks(source)
+    if both is not None and abs(both.equal_weight_temperature / peak.temperature - 1) > NEAR_PEAK:
+        both = None
     return SizedCell(repeat, n_second, file, source, peak, both, exact, trusted, summary)
 
 
