@@ -69,6 +69,12 @@ def test_exact_cells_are_left_out_where_enough_sampled_ones_remain() -> None:
     ]
 
 
+def test_cells_of_one_shape_are_fitted() -> None:
+    long = replace(cell(3, 0.1), repeat=(2, 3, 4))
+    assert [part.n_sites for part in scale([cell(2, 0.1), long, cell(4, 0.1)]).fitted] == [32, 256]
+    assert [part.n_sites for part in scale([long, cell(4, 0.1)]).fitted] == [108, 256]
+
+
 def test_nothing_is_extrapolated_from_one_peak() -> None:
     found = scale([cell(2, 0.1), cell(3, 0.1, inside=False)])
     assert found.law is None and "no extrapolation" in describe(found)

@@ -1,8 +1,9 @@
 """One alloy in cells of several sizes: what each of them shows, and what follows for the infinite crystal.
 
 Every cell is a result file of its own, of a run or of exact levels. Temperatures at which C peaks are extrapolated by
-the laws of :mod:`wanglandau.finite_size`. Exact values carry no statistical error but the largest finite-size effect,
-as they belong to the smallest cells; they are left out of a fit as soon as two sampled cells remain.
+the laws of :mod:`wanglandau.finite_size`, which hold for cells of one shape: of several, that of the largest cell is
+fitted. Exact values carry no statistical error but the largest finite-size effect, as they belong to the smallest
+cells; they are left out of a fit as soon as two sampled cells remain.
 """
 
 from __future__ import annotations
@@ -84,6 +85,11 @@ class SizedCell:
     def n_sites(self) -> int:
         """Number of sites."""
         return self.source.n_sites
+
+    @property
+    def shape(self) -> tuple[float, ...]:
+        """Lengths of its edges in conventional cells over that of the longest, ascending."""
+        return tuple(sorted(edge / max(self.repeat) for edge in self.repeat))
 
     def row(self) -> dict[str, Any]:
         """Return the cell as a row of the table, by ``COLUMNS``; None where there is no such value."""
@@ -248,7 +254,10 @@ def scale(cells: Iterable[SizedCell], exponent: float | None = None) -> Scaling:
 
 
 def _cells_to_fit(cells: Sequence[SizedCell]) -> list[SizedCell]:
+    """Choose cells with a peak, of the shape of the largest where there are two sizes of it, sampled ones likewise."""
     with_peak = [cell for cell in cells if cell.peak.inside]
+    alike = [cell for cell in with_peak if cell.shape == with_peak[-1].shape]
+    with_peak = alike if len({cell.n_sites for cell in alike}) >= MIN_SIZES else with_peak
     sampled = [cell for cell in with_peak if cell.peak.temperature_error > 0]
     return sampled if len({cell.n_sites for cell in sampled}) >= MIN_SIZES else with_peak
 
