@@ -59,6 +59,7 @@ class Reference:
     def sample(self, trials: int, **settings: Any) -> SampledDensity:
         """Sample with so many trials a run, to the last one, on one thread."""
         fixed = {"precision": 1e-9, "final_ln_f": 1e-15, "observables": False, "threads": 1}
+        fixed |= {"windows": 1, "negative_temperatures": True}  # all levels, whatever the size of the cell
         ensemble = "zero-field" if self.composition is None else "canonical"
         chosen = WangLandauSettings(**{**fixed, "ensemble": ensemble, "max_trials": trials, **settings})
         return sample_density(self.oracle, self.composition, chosen, progress=False)

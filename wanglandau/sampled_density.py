@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,8 @@ class SampledDensity:
     transition_ln_g : float64[n_runs, n_bins] or None
         ln g from the trials counted from bin to bin.
     transition_chi_square : float64[n_walks] or None
+    histogram_ln_g : float64[n_runs, n_bins] or None
+        ln g from the histogram, where the result is that from counted transitions.
     seams : list of SeamSignificance
         One a seam.
     mismatch : float64[n_runs, n_windows - 1]
@@ -95,6 +97,7 @@ class SampledDensity:
     interest: np.ndarray = field(default_factory=lambda: np.ones(0, dtype=bool))
     ground_state: GroundState | None = None
     interrupted: bool = False
+    histogram_ln_g: np.ndarray | None = None
 
     @property
     def density(self) -> DensityOfStates:
@@ -117,7 +120,8 @@ class SampledDensity:
         """Difference of ln g from histogram and from counted trials, rms over runs and bins; nan if not counted."""
         if self.transition_ln_g is None or len(self.densities) != 1:
             return float("nan")
-        difference = _difference(self.transition_ln_g, self.density.run_ln_g)
+        other = self.density.run_ln_g if self.histogram_ln_g is None else self.histogram_ln_g
+        difference = _difference(self.transition_ln_g, other)
         return float(np.sqrt(np.nanmean(difference**2))) if np.isfinite(difference).any() else float("nan")
 
     def diagnostics(self) -> dict[str, Any]:
@@ -183,8 +187,9 @@ def conclude(calculation: Calculation, interrupted: bool = False) -> SampledDens
     table_of_walks = ranks.gather(columns)
     records = np.array([walk.walkers.records for walk in walks], dtype=WALKER).reshape(-1, calculation.n_walkers)
     exchange = calculation.exchange
+    densities, histogram_ln_g = _chosen(combined.densities, transitions, calculation.settings)
     return SampledDensity(
-        combined.densities,
+        densities,
         combined.visits,
         calculation.energy_range,
         calculation.settings,
@@ -204,7 +209,22 @@ def conclude(calculation: Calculation, interrupted: bool = False) -> SampledDens
         bins_of_interest(calculation, combined.grid),
         ground_state,
         interrupted,
+        histogram_ln_g,
     )
+
+
+def _chosen(
+    densities: dict[int | None, DensityOfStates],
+    transitions: tuple[np.ndarray, np.ndarray] | None,
+    settings: WangLandauSettings,
+) -> tuple[dict[int | None, DensityOfStates], np.ndarray | None]:
+    """Put ln g from counted transitions in the place of that from the histogram, if that was asked for and is there."""
+    if transitions is None or settings.estimator != "transitions":
+        return densities, None
+    ((composition, density),) = densities.items()
+    if (np.isfinite(density.run_ln_g) & ~np.isfinite(transitions[0])).any():  # bins that no counted trials connect
+        return densities, None
+    return {composition: replace(density, run_ln_g=transitions[0])}, density.run_ln_g
 
 
 _COLUMNS = ("trials", "ln_f", "phase", "extended", "first_bin", "n_bins", "unvisited")

@@ -28,6 +28,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
 }
 
 Ensemble = Literal["canonical", "semigrand", "zero-field"]
+Estimator = Literal["histogram", "transitions"]
 ScheduleName = Literal["1/t", "halving", "sad"]
 
 
@@ -40,8 +41,8 @@ class WangLandauSettings:
     runs : int
         Independent runs, end to end; their scatter is the error bar.
     windows : int or None
-        Energy windows of a run, walked at the same time with replica exchange between neighbours; default: 1 for up to
-        64 sites, else one for every 64.
+        Energy windows of a run, walked at the same time with replica exchange between neighbours; default: one for
+        every 128 sites.
     walkers : int or None
         Walkers that share a histogram; default: 4 with a compiled energy, 64 without; 1 with several windows.
     teams : int
@@ -68,6 +69,9 @@ class WangLandauSettings:
         Sample with fixed weights once ln g is good enough for that; without, ln g stays what the schedule makes of it.
     transitions : bool
         Count trials from bin to bin in production, for an independent estimate of ln g.
+    estimator : str
+        Which estimate of ln g production gives: that of the histogram, or the one from counted transitions, which is
+        often more precise; the other is the cross-check.
     observables : bool
         Measure order parameters and what else the oracle predicts in production.
     joint : str or None
@@ -110,6 +114,7 @@ class WangLandauSettings:
     precision: float = 0.01
     production: bool = True
     transitions: bool = True
+    estimator: Estimator = "histogram"
     observables: bool = True
     joint: str | None = None
     joint_bins: int = 50
@@ -137,6 +142,8 @@ class WangLandauSettings:
             raise InputError(
                 f"lowest_temperature goes with schedule sad, not {self.schedule}; leave one of the two out"
             )
+        if self.estimator == "transitions" and not (self.transitions and self.production):
+            raise InputError("estimator transitions needs production and transitions; leave both on")
         self._check_combinations()
 
     def _check_combinations(self) -> None:
