@@ -21,11 +21,11 @@ from wanglandau.windows import energy_windows
     [
         ({}, 32, 1),
         ({}, 64, 1),
-        ({}, 256, 4),
+        ({}, 256, 2),
         ({"windows": 3}, 32, 3),
         ({"lowest_temperature": 300.0}, 256, 1),
         ({"ensemble": "semigrand"}, 256, 1),
-        ({"ensemble": "zero-field"}, 256, 4),
+        ({"ensemble": "zero-field"}, 256, 2),
         ({"energy_range": (-1.0, 1.0)}, 256, 1),
     ],
 )

@@ -20,7 +20,7 @@ from wanglandau.walkers import (
 )
 from wanglandau.windows import WindowLayout, choose_windows
 
-SITES_PER_WINDOW = 64
+SITES_PER_WINDOW = 128
 PREVIEW_TRIALS_PER_BIN = 5000
 LEAST_DIFFUSIVITY = 1 / 16
 """In units of the median over the bins. Where the preview hardly came its estimate is far too low, and windows of a few
