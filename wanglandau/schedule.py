@@ -28,6 +28,8 @@ MIN_ROUNDS_PER_STAGE = 50
 TRIALS_PER_BIN_AND_CHECK = 100
 SETTLED_LN_F = 2e-4
 """ln f at which ln g is good enough to be frozen for production: its error is then some 10 sqrt(ln f) = 0.14."""
+SETTLED_LN_F_TIMES_BINS = 0.04
+"""The same, times the number of bins: more bins take longer to cross and need a smaller ln f for the same error."""
 SETTLED_STAGES = 4
 """Stages that have to end before, however small ln f began."""
 
@@ -138,7 +140,9 @@ def _halve(stage: Stage, weights: Weights) -> None:
 
 
 def _is_settled(stage: Stage, weights: Weights) -> bool:
-    return stage.ended >= SETTLED_STAGES and bool(weights.control["ln_f"][0] <= SETTLED_LN_F)
+    control = weights.control[0]
+    limit = min(SETTLED_LN_F, SETTLED_LN_F_TIMES_BINS / max(int(control["bins_seen"]), 1))
+    return stage.ended >= SETTLED_STAGES and bool(control["ln_f"] <= limit)
 
 
 def _take_found_bins(weights: Weights) -> int:
