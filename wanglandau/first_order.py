@@ -21,6 +21,8 @@ from wanglandau.jackknife import is_exact, levels_of, levels_without_each_run, s
 from wanglandau.thermodynamics import BOLTZMANN, Levels, Source
 
 MIN_DEPTH = 0.5
+MIN_BETWEEN = 3
+"""Levels that have to lie between two peaks: fewer are a gap between low levels of a small cell, not two phases."""
 """Dips of P(E) shallower than this (ln of maximum over minimum) are not taken for two peaks."""
 
 PEAK_VALUES = (
@@ -190,7 +192,7 @@ def _deepest_edge(levels: Levels, min_depth: float) -> tuple[int, int] | None:
     best, deepest = None, min_depth
     for first, last in pairwise(hull.tolist()):
         depth = float(_below(levels, first, last).max())
-        if levels.ln_g[last] > levels.ln_g[first] and depth >= deepest:
+        if last - first > MIN_BETWEEN and levels.ln_g[last] > levels.ln_g[first] and depth >= deepest:
             best, deepest = (first, last), depth
     return best
 
