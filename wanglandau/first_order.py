@@ -21,9 +21,9 @@ from wanglandau.jackknife import is_exact, levels_of, levels_without_each_run, s
 from wanglandau.thermodynamics import BOLTZMANN, Levels, Source
 
 MIN_DEPTH = 0.5
+"""Dips of P(E) shallower than this (ln of maximum over minimum) are not taken for two peaks."""
 MIN_BETWEEN = 3
 """Levels that have to lie between two peaks: fewer are a gap between low levels of a small cell, not two phases."""
-"""Dips of P(E) shallower than this (ln of maximum over minimum) are not taken for two peaks."""
 
 PEAK_VALUES = (
     "equal_weight_temperature",
