@@ -35,5 +35,5 @@ for energy, count in zip(levels.energies, levels.degeneracies, strict=True):
 
 both = density.visited & exact.visited
 error = density.ln_g[both] - exact.ln_g[both]
-print(f"rms error of ln g: {np.sqrt(np.mean(error**2)):.4f} after {sampled.runs[0].trials:,} trials in each run")
+print(f"rms error of ln g: {np.sqrt(np.mean(error**2)):.4f} after {sampled.trials[0]:,.0f} trials in each run")
 print(judge(sampled).summary)
