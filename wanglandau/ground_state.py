@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LEVEL_TOLERANCE = 1e-9
 """Energies closer than this (Ry) are one level."""
+MIN_COUNT = 20
+"""Looks that have to meet the lowest energy. A level met once by chance is one of many, and says nothing."""
 MAX_STATES = 500
 """Distinct configurations kept; a ground state with more, found by chance alone, cannot be counted like this."""
 MAX_IMAGES = 4_000_000
@@ -105,7 +107,7 @@ def count_ground_states(
     Returns
     -------
     GroundState or None
-        None where there are too many configurations to count or none was looked at.
+        None where there are too many configurations to count, or too few were looked at.
     """
     energies = ranks.gather(np.array([states.energy for states in found], dtype=np.float64))
     lowest = float(energies.min(initial=np.inf))
@@ -114,7 +116,7 @@ def count_ground_states(
     rows = [np.frombuffer(state, dtype=np.int8) for states in mine for state in states.occupations]
     configurations = ranks.gather(np.array(rows, dtype=np.int8).reshape(len(rows), lattice.n_sites))
     where = int(density.grid.index(np.array([lowest]))[0]) if np.isfinite(lowest) else -1
-    if not count or not 0 <= where < density.grid.n_bins or not looks_in_bins[where]:
+    if count < MIN_COUNT or not 0 <= where < density.grid.n_bins or not looks_in_bins[where]:
         return None
     sizes = _orbit_sizes(lattice, configurations)
     if sizes is None:
