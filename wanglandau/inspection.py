@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from wanglandau.cut_range import valid_above
 from wanglandau.density_of_states import log_total_states
 from wanglandau.errors import InputError
 from wanglandau.run_file import ExactRecord, RunRecord
@@ -209,6 +210,9 @@ def _peak(record: RunRecord) -> str:
     peak, sites = _find_peak(density), density.n_sites
     if peak is None:
         return "none"
+    lowest = valid_above(density, record.settings.get("energy_range"))
+    if peak.temperature < lowest:
+        return f"none above {lowest:.0f} K, where energies that were left out matter"
     model = _model_error(record)
     of_temperature = "" if model is None else f" (sampling) +- {model.peak_temperature_error:.2f} K (model)"
     of_height = "" if model is None else f" (sampling) +- {model.peak_height_error / sites:.4f} (model)"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wanglandau.cut_range import valid_above
 from wanglandau.sampled_density import SampledDensity, standard_error_rms
 from wanglandau.schedule import MANY_WALKERS
 
@@ -75,7 +76,15 @@ def judge(sampled: SampledDensity) -> Verdict:
         f"Trust this density of states: {sampled.layout[0]} independent runs {how} and agree; "
         f"standard error of ln g {error:.4f} (rms over {bins} bins)."
     )
-    return Verdict(True, [], summary)
+    return Verdict(True, [], summary + _limits(sampled))
+
+
+def _limits(sampled: SampledDensity) -> str:
+    """Say at which temperatures a density of states holds that was cut off at low energies."""
+    if sampled.settings.energy_range is None:
+        return ""
+    lowest = valid_above(sampled.density, sampled.settings.energy_range)
+    return f" Lower energies were left out: it holds above {lowest:.0f} K."
 
 
 def _largest_error(sampled: SampledDensity) -> float:

@@ -84,7 +84,13 @@ def thermo(
             "temperature_k": thermal.microcanonical_temperature(source),
         }
     written = [path for path in (csv, figure, order_figure, profile) if path is not None]
-    return Report(_thermo_text(curves, written), values)
+    text = _thermo_text(curves, written)
+    if isinstance(source, DensityOfStates) and (asked := getattr(record, "settings", {}).get("energy_range")):
+        from wanglandau.cut_range import valid_above
+
+        values["valid_above_k"] = valid_above(source, asked)
+        text += f"\nlower energies were left out: this holds above {values['valid_above_k']:.0f} K only"
+    return Report(text, values)
 
 
 def _check_measured(file: Path, wanted: Path | None, measured: list, what: str, remedy: str) -> None:
