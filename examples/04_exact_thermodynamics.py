@@ -13,11 +13,12 @@ import numpy as np
 from ase import units
 
 from wanglandau.exact import exact_levels
+from wanglandau.levels import Levels
 from wanglandau.oracle_registry import load_oracle
 from wanglandau.orbits import occupations_from_keys
 from wanglandau.ordered_structures import ordered_structures
 from wanglandau.systems import load_system
-from wanglandau.thermodynamics import Levels, default_temperatures, heat_capacity_peak
+from wanglandau.thermodynamics import default_temperatures, heat_capacity_peak
 
 system = load_system("cuau")
 oracle = load_oracle("surrogate", system)

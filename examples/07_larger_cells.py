@@ -19,11 +19,12 @@ import numpy as np
 
 from wanglandau.exact import exact_levels
 from wanglandau.finite_size import extrapolate
+from wanglandau.levels import MEV_PER_RY, Levels
 from wanglandau.pair_model import PairOracle
 from wanglandau.sampling import sample_density
 from wanglandau.settings import WangLandauSettings
 from wanglandau.systems import load_system
-from wanglandau.thermodynamics import MEV_PER_RY, Levels, default_temperatures, heat_capacity_peak
+from wanglandau.thermodynamics import default_temperatures, heat_capacity_peak
 from wanglandau.verdict import judge
 
 smoke = "--smoke" in sys.argv

@@ -15,12 +15,12 @@ import sys
 import numpy as np
 
 from wanglandau.exact import exact_levels
+from wanglandau.levels import BOLTZMANN, MEV_PER_RY, Levels
 from wanglandau.mixing import mixing_at
 from wanglandau.pair_model import PairOracle
 from wanglandau.sampling import sample_density
 from wanglandau.settings import WangLandauSettings
 from wanglandau.systems import load_system
-from wanglandau.thermodynamics import BOLTZMANN, MEV_PER_RY, Levels
 from wanglandau.verdict import judge
 
 lattice = load_system("cuau", (1, 2, 2)).lattice  # 16 atoms: every configuration can be counted

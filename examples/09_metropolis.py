@@ -13,6 +13,7 @@ import sys
 import numpy as np
 
 from wanglandau.exact import exact_levels
+from wanglandau.levels import MEV_PER_RY, Levels
 from wanglandau.metropolis import sample_metropolis
 from wanglandau.metropolis_averages import average_all
 from wanglandau.metropolis_settings import MetropolisSettings
@@ -20,7 +21,7 @@ from wanglandau.pair_model import PairOracle
 from wanglandau.sampling import sample_density
 from wanglandau.settings import WangLandauSettings
 from wanglandau.systems import load_system
-from wanglandau.thermodynamics import MEV_PER_RY, Levels, thermodynamics
+from wanglandau.thermodynamics import thermodynamics
 
 smoke = "--smoke" in sys.argv
 lattice = load_system("cuau").lattice  # fcc 2x2x2, 32 atoms

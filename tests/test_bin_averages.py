@@ -22,7 +22,8 @@ from wanglandau.density_of_states import DensityOfStates
 from wanglandau.errors import InputError
 from wanglandau.hdf5_parts import reading, writing
 from wanglandau.joint_histogram import read_joint_histograms, write_joint_histograms
-from wanglandau.thermodynamics import BOLTZMANN, thermodynamics
+from wanglandau.levels import BOLTZMANN
+from wanglandau.thermodynamics import thermodynamics
 
 
 def exact_averages(everything: Everything, density: DensityOfStates) -> BinAverages:

@@ -11,8 +11,8 @@ from wanglandau.comparison import compare
 from wanglandau.density_of_states import DensityOfStates, normalised
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
+from wanglandau.levels import BOLTZMANN
 from wanglandau.run_file import ExactRecord, RunRecord
-from wanglandau.thermodynamics import BOLTZMANN
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from known_levels import exact_levels, noisy_density
 
 from wanglandau.cut_range import valid_above
 from wanglandau.density_of_states import DensityOfStates
-from wanglandau.thermodynamics import Levels, thermodynamics
+from wanglandau.levels import Levels
+from wanglandau.thermodynamics import thermodynamics
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from known_levels import UNLIKE_BONDS as FCC_16
+from references.alloys import BCC_16, FCC_4, FCC_8, FCC_16
 from scipy.optimize import minimize_scalar
 
 from wanglandau import exact
@@ -18,20 +18,6 @@ from wanglandau.orbits import canonical_keys, occupations_from_keys
 from wanglandau.ordered_structures import ordered_structure
 from wanglandau.pair_model import PairOracle
 from wanglandau.systems import System
-
-# number of unlike nearest-neighbour bonds: number of configurations
-FCC_8 = {
-    96: 16, 90: 1536, 88: 5712, 86: 24960, 84: 131328, 82: 304128, 80: 881568, 78: 1224704, 76: 2201472,
-    74: 1807104, 72: 1865632, 70: 986496, 68: 694656, 66: 231936, 64: 126540, 62: 22272, 60: 8192, 56: 48,
-}  # fmt: skip
-FCC_4 = {48: 1544, 46: 6144, 44: 14016, 42: 8576, 40: 4848, 38: 768, 36: 64}
-BCC_16 = {
-    128: 2, 114: 256, 112: 256, 104: 2112, 102: 4096, 100: 16384, 98: 7424, 96: 14072, 94: 28672, 92: 118784,
-    90: 219136, 88: 484736, 86: 380928, 84: 1347584, 82: 1860608, 80: 6089984, 78: 4009984, 76: 14528512,
-    74: 19805184, 72: 40436736, 70: 36888576, 68: 113426432, 66: 88626176, 64: 141071396, 62: 57396224,
-    60: 41115648, 58: 11959296, 56: 13801088, 54: 2786304, 52: 2540544, 50: 1172736, 48: 536704, 46: 185344,
-    44: 157696, 42: 20480, 40: 31296, 38: 3072, 36: 5120, 34: 256, 32: 552,
-}  # fmt: skip
 
 
 def ising(lattice: Lattice) -> PairOracle:

@@ -13,7 +13,8 @@ from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
 from wanglandau.finite_size import binder_cumulant, cumulant_crossing, extrapolate, scaling_exponent
 from wanglandau.first_order import cumulant_minimum, energy_cumulant, two_peaks
-from wanglandau.thermodynamics import BOLTZMANN, Levels, Peak, Thermodynamics
+from wanglandau.levels import BOLTZMANN, Levels
+from wanglandau.thermodynamics import Peak, Thermodynamics
 
 ISING_SIZES = np.array([4.0, 8.0, 16.0, 32.0])
 ISING_PEAKS = np.array([2.438950314, 2.361979627, 2.317506581, 2.293929640])

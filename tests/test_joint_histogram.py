@@ -12,7 +12,8 @@ from scipy.special import logsumexp, softmax
 
 from wanglandau.errors import InputError
 from wanglandau.joint_histogram import JointHistogram, free_energy_profile, joint_ln_g, write_joint_histograms
-from wanglandau.thermodynamics import BOLTZMANN, thermodynamics
+from wanglandau.levels import BOLTZMANN
+from wanglandau.thermodynamics import thermodynamics
 
 
 def test_free_energy_profile_equals_enumeration() -> None:

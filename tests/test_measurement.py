@@ -12,13 +12,13 @@ from wanglandau.bin_averages import canonical_average
 from wanglandau.ensemble_oracle import EnsembleOracle
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
+from wanglandau.levels import BOLTZMANN
 from wanglandau.measurement import Measurement
 from wanglandau.observables import column_names, measure_all, standard_observables
 from wanglandau.pair_model import PairOracle
 from wanglandau.sampled_density import SampledDensity
 from wanglandau.sampling import sample_density
 from wanglandau.settings import WangLandauSettings
-from wanglandau.thermodynamics import BOLTZMANN
 
 TEMPERATURES = np.array([200.0, 500.0, 2000.0])
 COMPOSITION = 8

@@ -14,6 +14,7 @@ from references.scale import RY_PER_J, kelvin
 from scipy import stats
 
 from wanglandau.errors import InputError
+from wanglandau.levels import BOLTZMANN, MEV_PER_RY
 from wanglandau.metropolis import MetropolisResult, sample_metropolis
 from wanglandau.metropolis_averages import average_all, susceptibility
 from wanglandau.metropolis_settings import MetropolisSettings
@@ -22,7 +23,6 @@ from wanglandau.orbits import keys_from_occupations
 from wanglandau.pair_model import PairOracle
 from wanglandau.thermal_chains import Pool, ThermalChains
 from wanglandau.thermal_series import ThermalSeries, equilibration
-from wanglandau.thermodynamics import BOLTZMANN, MEV_PER_RY
 from wanglandau.walkers import Engine, make_snapshots, make_walkers
 
 BCC = alloy_oracle(alloy_lattice("bcc", (2, 2, 2)))

@@ -15,11 +15,11 @@ import pytest
 from wanglandau.command_line import run_program, to_json
 from wanglandau.commands.metropolis import MAX_FRAMES, anneal, metropolis
 from wanglandau.errors import InputError
+from wanglandau.levels import MEV_PER_RY
 from wanglandau.metropolis_averages import average_all
 from wanglandau.metropolis_file import read_metropolis, write_metropolis
 from wanglandau.metropolis_inspection import curves_of, describe_metropolis, format_csv
 from wanglandau.thermal_series import ThermalSeries
-from wanglandau.thermodynamics import MEV_PER_RY
 from wanglandau.trajectory import read_trajectory
 
 Run = Callable[..., int]

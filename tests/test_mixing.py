@@ -15,9 +15,9 @@ from wanglandau.errors import InputError
 from wanglandau.exact import exact_levels
 from wanglandau.jackknife import levels_without_each_run, standard_error
 from wanglandau.lattice import Lattice
+from wanglandau.levels import BOLTZMANN, Levels, Source
 from wanglandau.mixing import mixing_at, phase_diagram, semigrand_averages, semigrand_distribution, tabulate
 from wanglandau.pair_model import PairOracle
-from wanglandau.thermodynamics import BOLTZMANN, Levels, Source
 
 BOND = 0.002
 

@@ -12,9 +12,10 @@ from wanglandau.density_of_states import DensityOfStates, density_from_levels
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
+from wanglandau.levels import BOLTZMANN, Levels
 from wanglandau.model_error import MemberMoments, ModelError, member_levels, model_error
 from wanglandau.orbits import enumerate_orbits
-from wanglandau.thermodynamics import BOLTZMANN, Levels, heat_capacity_peak, thermodynamics
+from wanglandau.thermodynamics import heat_capacity_peak, thermodynamics
 
 N_SITES, COMPOSITION, N_BINS = 32, 8, 300
 TEMPERATURES = np.arange(60.0, 600.0, 10.0)

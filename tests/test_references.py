@@ -28,8 +28,9 @@ from references.thermal import Canonical
 
 from wanglandau.density_of_states import DensityOfStates, density_from_levels, normalised
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.levels import Levels
 from wanglandau.pair_model import MAX_ENERGY
-from wanglandau.thermodynamics import Levels, thermodynamics
+from wanglandau.thermodynamics import thermodynamics
 
 CRITICAL = 2 / np.log(1 + np.sqrt(2))
 """Onsager's critical temperature of the square lattice, J / k_B."""

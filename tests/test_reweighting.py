@@ -9,11 +9,12 @@ import pytest
 
 from wanglandau.exact import ExactLevels, exact_levels
 from wanglandau.lattice import Lattice
+from wanglandau.levels import Levels, Source
 from wanglandau.mixing import semigrand_averages
 from wanglandau.pair_model import PairOracle
 from wanglandau.sampling import sample_density
 from wanglandau.settings import WangLandauSettings
-from wanglandau.thermodynamics import Levels, Source, thermodynamics
+from wanglandau.thermodynamics import thermodynamics
 
 LATTICE = Lattice.cubic("bcc", ("Fe", "Pt"), 5.4, (2, 2, 2))
 BOND = 2.0**-8

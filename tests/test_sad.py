@@ -10,12 +10,12 @@ from known_levels import UNLIKE_BONDS
 from wanglandau import kernels
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
+from wanglandau.levels import BOLTZMANN
 from wanglandau.range_search import sampled_range
 from wanglandau.sad import StochasticApproximation, bounded_weights, unbounded_estimate
 from wanglandau.sampling import sample_density
 from wanglandau.schedule import Stage
 from wanglandau.settings import WangLandauSettings
-from wanglandau.thermodynamics import BOLTZMANN
 from wanglandau.verdict import judge
 from wanglandau.walk import make_walk
 from wanglandau.walkers import Engine, Weights, Window

@@ -19,6 +19,7 @@ from wanglandau.density_of_states import DensityOfStates
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
+from wanglandau.levels import BOLTZMANN, MEV_PER_RY, Levels
 from wanglandau.run_file import RunRecord, read_run
 from wanglandau.scaling import (
     SizedCell,
@@ -32,7 +33,7 @@ from wanglandau.scaling import (
 )
 from wanglandau.settings import WangLandauSettings
 from wanglandau.systems import load_system
-from wanglandau.thermodynamics import BOLTZMANN, MEV_PER_RY, Levels, Peak
+from wanglandau.thermodynamics import Peak
 
 T_INFINITE, AMPLITUDE = 480.0, 700.0
 """K; of a transition that moves as T_INFINITE + AMPLITUDE / n_sites."""

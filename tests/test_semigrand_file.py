@@ -20,6 +20,7 @@ from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
 from wanglandau.exact import ExactLevels
 from wanglandau.figure_style import with_error
+from wanglandau.levels import BOLTZMANN, Levels
 from wanglandau.run_file import ExactRecord, RunRecord, read_result, write_exact, write_run
 from wanglandau.semigrand_file import (
     AnyRecord,
@@ -29,7 +30,6 @@ from wanglandau.semigrand_file import (
     sources_of,
     write_semigrand,
 )
-from wanglandau.thermodynamics import BOLTZMANN, Levels
 
 N_SITES = 32
 

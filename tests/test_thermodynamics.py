@@ -7,10 +7,9 @@ from known_levels import BOND, exact_levels, noisy_density
 from wanglandau.density_of_states import DensityOfStates, density_from_levels
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
+from wanglandau.levels import BOLTZMANN, Levels
 from wanglandau.temperature_curves import temperature_curves
 from wanglandau.thermodynamics import (
-    BOLTZMANN,
-    Levels,
     default_temperatures,
     heat_capacity_peak,
     microcanonical_temperature,

@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import lfilter
 
 from wanglandau.errors import InputError
-from wanglandau.thermodynamics import BOLTZMANN
+from wanglandau.levels import BOLTZMANN
 from wanglandau.time_series import (
     autocorrelation_function,
     autocorrelation_time,

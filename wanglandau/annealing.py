@@ -13,12 +13,12 @@ from tqdm import tqdm
 
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
+from wanglandau.levels import BOLTZMANN
 from wanglandau.metropolis_settings import AnnealingSettings
 from wanglandau.observables import LongRangeOrder
 from wanglandau.oracle import EnergyOracle
 from wanglandau.orbits import MAX_KEY_SITES, canonical_keys
 from wanglandau.ordered_structures import ordered_structures
-from wanglandau.thermodynamics import BOLTZMANN
 from wanglandau.walkers import Engine, boltzmann_weights, make_walkers
 
 QUENCH = 1000.0

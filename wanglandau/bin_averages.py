@@ -2,7 +2,7 @@
 
 A sampler that records the mean of an observable in every energy bin has measured it at all temperatures at once: the
 canonical average is the mean over bins with weights g(E) exp(-E / kT). The weight of a bin is the one of
-:mod:`wanglandau.thermodynamics`, of second order in its width. The mean of the observable is that of all configurations
+:mod:`wanglandau.levels`, of second order in its width. The mean of the observable is that of all configurations
 of the bin: how it changes inside is left out, an error of order (bin width)^2 / kT times its slope against energy.
 
 Each independent run keeps accumulators of its own, so that errors come from leaving out one run at a time, its density
@@ -28,8 +28,9 @@ from scipy.special import softmax
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.errors import InputError
 from wanglandau.hdf5_parts import read_array, read_json, write_array, write_json
+from wanglandau.jackknife import standard_error
+from wanglandau.levels import BOLTZMANN, Levels, checked_temperatures
 from wanglandau.observable_kernels import add_to_bins
-from wanglandau.thermodynamics import BOLTZMANN, Levels
 
 _CHUNK = 2_000_000
 
@@ -180,16 +181,14 @@ def canonical_average(
         for run in range(len(averages))
         if len(averages) > 1
     ]
-    error = jackknife_error(np.array(samples)) if samples else None
+    error = standard_error(np.array(samples)) if samples else None
     return CanonicalAverages(averages[0].names, checked, values, variances, covered, error)
 
 
 def bin_ln_weights(density: DensityOfStates, temperatures: np.ndarray) -> np.ndarray:
     """Return ln of the canonical weight of each visited bin, not normalised.
 
-    ln g - beta E + beta^2 v / 2 with E and v the mean and the variance of the energy in the bin, as in
-    :mod:`wanglandau.thermodynamics`, the second-order term linear in
-    beta where the mean energy of the bin would leave it.
+    Of second order in the width of the bin, see :mod:`wanglandau.levels`.
 
     Parameters
     ----------
@@ -201,14 +200,7 @@ def bin_ln_weights(density: DensityOfStates, temperatures: np.ndarray) -> np.nda
     float64[n, n_visited]
         With E measured from the lowest mean energy of a bin.
     """
-    levels = Levels.binned(density)
-    beta = 1 / (BOLTZMANN * temperatures[:, None])
-    above = levels.energies - levels.energies.min()
-    room = levels.energies - levels.floors
-    spread = levels.variances > 0
-    limit = np.where(spread, room / np.where(spread, levels.variances, 1.0), np.inf)
-    used = np.minimum(beta, limit)
-    return levels.ln_g - beta * above + levels.variances * used * (beta - used / 2)
+    return Levels.binned(density).expanded(1 / (BOLTZMANN * temperatures[:, None])).ln_weight
 
 
 def without_run(density: DensityOfStates, run: int) -> DensityOfStates:
@@ -216,19 +208,6 @@ def without_run(density: DensityOfStates, run: int) -> DensityOfStates:
     if density.n_runs == 1:
         return density
     return replace(density, run_ln_g=np.delete(density.run_ln_g, run, axis=0))
-
-
-def jackknife_error(samples: np.ndarray) -> np.ndarray:
-    """Standard error from results (leading axis) that each left one run out."""
-    return np.sqrt((len(samples) - 1) * np.mean((samples - samples.mean(axis=0)) ** 2, axis=0))
-
-
-def checked_temperatures(temperatures: np.ndarray) -> np.ndarray:
-    """Return ``float64[n]``; raise InputError unless there are some and all are above 0 K."""
-    values = np.atleast_1d(np.asarray(temperatures, dtype=np.float64))
-    if not len(values) or not np.isfinite(values).all() or values.min() <= 0:
-        raise InputError(f"temperatures must be above 0 K, but the lowest is {values.min(initial=np.inf):g}")
-    return values
 
 
 def check_runs(density: DensityOfStates, bins: Sequence[int]) -> None:

@@ -14,15 +14,9 @@ import numpy as np
 from wanglandau.density_of_states import DensityOfStates, density_from_levels, log_total_states
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
+from wanglandau.levels import MEV_PER_RY, Levels, Source
 from wanglandau.run_file import ExactRecord, RunRecord
-from wanglandau.thermodynamics import (
-    MEV_PER_RY,
-    Levels,
-    Peak,
-    Source,
-    default_temperatures,
-    heat_capacity_peak,
-)
+from wanglandau.thermodynamics import Peak, default_temperatures, heat_capacity_peak
 
 MIN_FRACTION = 1e-9
 """Bins that hold less than this part of all states are left out of the restricted figures."""

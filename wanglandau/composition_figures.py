@@ -11,8 +11,8 @@ import numpy as np
 from wanglandau.errors import InputError
 from wanglandau.extras import optional_packages
 from wanglandau.figure_style import MARK, SAMPLED, STYLE, TEMPERATURE_LABEL, save_figure
+from wanglandau.levels import BOLTZMANN, MEV_PER_RY
 from wanglandau.mixing import Mixing
-from wanglandau.thermodynamics import BOLTZMANN, MEV_PER_RY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

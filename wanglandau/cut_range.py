@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from wanglandau.density_of_states import DensityOfStates
-from wanglandau.thermodynamics import BOLTZMANN, Levels
+from wanglandau.levels import BOLTZMANN, Levels
 
 EDGE_SHARE = 0.01
 """Part of the energy range, at its lower end, that has to hold next to nothing."""

@@ -17,16 +17,9 @@ from wanglandau.density_of_states import DensityOfStates
 from wanglandau.extras import optional_packages
 from wanglandau.figure_style import CAPACITY_LABEL, ENERGY_LABEL, EXACT, MARK, SAMPLED, STYLE, TEMPERATURE_LABEL
 from wanglandau.figure_style import save_figure as _finish
+from wanglandau.levels import MEV_PER_RY, Levels
 from wanglandau.run_file import ExactRecord, RunRecord
-from wanglandau.thermodynamics import (
-    MEV_PER_RY,
-    Levels,
-    Peak,
-    Thermodynamics,
-    default_temperatures,
-    heat_capacity_peak,
-    thermodynamics,
-)
+from wanglandau.thermodynamics import Peak, Thermodynamics, default_temperatures, heat_capacity_peak, thermodynamics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

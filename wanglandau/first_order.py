@@ -17,8 +17,8 @@ from scipy.optimize import brentq, minimize_scalar
 
 from wanglandau.coexistence import lower_hull
 from wanglandau.errors import InputError
-from wanglandau.jackknife import is_exact, levels_of, levels_without_each_run, standard_error
-from wanglandau.thermodynamics import BOLTZMANN, Levels, Source
+from wanglandau.jackknife import is_exact, levels_without_each_run, standard_error
+from wanglandau.levels import BOLTZMANN, Levels, Source, checked_temperatures, levels_of
 
 MIN_DEPTH = 0.5
 """Dips of P(E) shallower than this (ln of maximum over minimum) are not taken for two peaks."""
@@ -141,9 +141,7 @@ def energy_cumulant(source: Source, temperatures: np.ndarray, *, zero: float = 0
     InputError
         If a temperature is not above 0 K.
     """
-    grid = np.atleast_1d(np.asarray(temperatures, dtype=np.float64))
-    if not len(grid) or not (grid > 0).all():
-        raise InputError(f"temperatures must be above 0 K, but the lowest is {grid.min(initial=np.inf):g}")
+    grid = checked_temperatures(temperatures)
     levels = levels_of(source)
     return np.array([_cumulant(levels, float(temperature), zero) for temperature in grid])
 
@@ -228,13 +226,9 @@ def _side(levels: Levels, part: np.ndarray, beta: float) -> tuple[float, float]:
 
 
 def _weights(levels: Levels, beta: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return ln of the weight, mean energy and variance of each bin, as :mod:`wanglandau.thermodynamics` expands it."""
-    energy, variance = levels.energies - levels.energies.min(), levels.variances
-    with np.errstate(divide="ignore", invalid="ignore"):
-        limit = np.where(variance > 0, (levels.energies - levels.floors) / variance, np.inf)
-    used = np.minimum(beta, limit)
-    ln_weight = levels.ln_g - beta * energy + variance * used * (beta - used / 2)
-    return ln_weight, levels.energies - used * variance, np.where(beta < limit, variance, 0.0)
+    """Return ln of the weight, mean energy (absolute) and variance of each bin."""
+    ln_weight, mean, variance = levels.expanded(beta)
+    return ln_weight, mean + levels.energies.min(), variance
 
 
 def _cumulant(levels: Levels, temperature: float, zero: float) -> float:

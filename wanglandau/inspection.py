@@ -9,9 +9,10 @@ import numpy as np
 from wanglandau.cut_range import valid_above
 from wanglandau.density_of_states import log_total_states
 from wanglandau.errors import InputError
+from wanglandau.levels import MEV_PER_RY, Source
 from wanglandau.run_file import ExactRecord, RunRecord
 from wanglandau.semigrand_file import AnyRecord, SemigrandRecord
-from wanglandau.thermodynamics import MEV_PER_RY, Peak, Source, default_temperatures, heat_capacity_peak
+from wanglandau.thermodynamics import Peak, default_temperatures, heat_capacity_peak
 
 if TYPE_CHECKING:
     from wanglandau.model_error import ModelError

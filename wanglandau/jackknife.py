@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from wanglandau.density_of_states import DensityOfStates
-from wanglandau.thermodynamics import Levels, Source
+from wanglandau.levels import Levels, Source, levels_of
 
 
 def standard_error(samples: np.ndarray) -> np.ndarray:
@@ -37,11 +37,6 @@ def standard_error(samples: np.ndarray) -> np.ndarray:
 def is_exact(source: Source) -> bool:
     """Whether a source has no statistical error."""
     return isinstance(source, Levels) or source.exact
-
-
-def levels_of(source: Source) -> Levels:
-    """Return the levels of all runs together."""
-    return Levels.binned(source) if isinstance(source, DensityOfStates) else source
 
 
 def levels_without_each_run(sources: Sequence[Source]) -> list[list[Levels]]:

@@ -23,15 +23,14 @@ from wanglandau.bin_averages import (
     bin_ln_weights,
     check_runs,
     checked_bins,
-    checked_temperatures,
-    jackknife_error,
     without_run,
 )
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.errors import InputError
 from wanglandau.hdf5_parts import read_array, write_array
+from wanglandau.jackknife import standard_error
+from wanglandau.levels import BOLTZMANN, Levels, checked_temperatures
 from wanglandau.observable_kernels import add_to_histogram
-from wanglandau.thermodynamics import BOLTZMANN, Levels
 
 MAX_COUNTS = 100_000_000
 """Largest histogram (energy bins times values)."""
@@ -203,8 +202,8 @@ def free_energy_profile(
     errors: list[np.ndarray | None] = [None, None]
     if left:
         known = np.isfinite(ln_z) & np.isfinite(left).all(axis=0)
-        free = jackknife_error(-kt * np.where(known, np.array(left), 0.0))
-        errors = [jackknife_error(_probability(np.array(left))), np.where(known, free, np.nan)]
+        free = standard_error(-kt * np.where(known, np.array(left), 0.0))
+        errors = [standard_error(_probability(np.array(left))), np.where(known, free, np.nan)]
     return FreeEnergyProfile(
         every.name, checked, every.centres, _probability(ln_z), -kt * ln_z, covered, errors[0], errors[1]
     )

@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from wanglandau.errors import InputError
+from wanglandau.levels import MEV_PER_RY
 from wanglandau.metropolis_averages import average_all
 from wanglandau.metropolis_settings import MetropolisSettings, checked_temperatures
 from wanglandau.metropolis_verdict import chain_faults, exchange_faults
@@ -28,7 +29,6 @@ from wanglandau.temperature_ladder import first_ladder, tune_ladder
 from wanglandau.tempering import TemperatureExchange
 from wanglandau.thermal_chains import Pool, ThermalChains
 from wanglandau.thermal_series import ThermalSeries, equilibration
-from wanglandau.thermodynamics import MEV_PER_RY
 from wanglandau.time_series import mean_with_error
 from wanglandau.walkers import Engine, make_snapshots, make_walkers
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from wanglandau.errors import InputError
+from wanglandau.levels import BOLTZMANN
 from wanglandau.thermal_series import ThermalSeries
-from wanglandau.thermodynamics import BOLTZMANN
 from wanglandau.time_series import MIN_LENGTH, JackknifeEstimate, jackknife, mean_with_error, r_hat
 
 ENERGY = "energy"

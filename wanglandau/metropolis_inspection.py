@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from wanglandau.inspection import Description
+from wanglandau.levels import MEV_PER_RY
 from wanglandau.metropolis_averages import COMPOSITION, COMPOSITION_VARIANCE, ENERGY, HEAT_CAPACITY, susceptibility
 from wanglandau.metropolis_file import MetropolisRecord
-from wanglandau.thermodynamics import MEV_PER_RY
 
 Curves = dict[str, tuple[np.ndarray, np.ndarray]]
 """Values and standard errors against temperature, by name of the column with its unit."""

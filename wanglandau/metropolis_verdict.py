@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from wanglandau.levels import MEV_PER_RY
 from wanglandau.metropolis_averages import COMPOSITION, ENERGY, HEAT_CAPACITY, Averages, ThermalAverage
 from wanglandau.tempering import TemperatureExchange
 from wanglandau.thermal_series import ThermalSeries
-from wanglandau.thermodynamics import MEV_PER_RY
 from wanglandau.time_series import RELIABLE_LENGTH
 from wanglandau.verdict import Verdict
 

@@ -25,8 +25,9 @@ from wanglandau.coexistence import (
     two_phase_regions,
 )
 from wanglandau.errors import InputError
-from wanglandau.jackknife import is_exact, levels_of, levels_without_each_run, standard_error
-from wanglandau.thermodynamics import BOLTZMANN, Levels, Source, thermodynamics
+from wanglandau.jackknife import is_exact, levels_without_each_run, standard_error
+from wanglandau.levels import BOLTZMANN, Levels, Source, levels_of
+from wanglandau.thermodynamics import thermodynamics
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from wanglandau.coexistence import TwoPhaseRegion
+from wanglandau.levels import BOLTZMANN, MEV_PER_RY
 from wanglandau.mixing import Mixing
-from wanglandau.thermodynamics import BOLTZMANN, MEV_PER_RY
 
 Row = dict[str, float]
 

@@ -26,7 +26,8 @@ from scipy.special import softmax
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
-from wanglandau.thermodynamics import BOLTZMANN, Levels, Peak, Thermodynamics, heat_capacity_peak, thermodynamics
+from wanglandau.levels import BOLTZMANN, Levels
+from wanglandau.thermodynamics import Peak, Thermodynamics, heat_capacity_peak, thermodynamics
 
 _CURVES = ("internal_energy", "heat_capacity", "free_energy", "entropy")
 

@@ -130,7 +130,7 @@ def thermal_energy(spread: float, ln_states: float) -> float:
     """Return k_B times the temperature near which ordering is to be expected, in the unit of ``spread``.
 
     Where a Gaussian density of states of this spread runs out of states; see
-    :attr:`wanglandau.thermodynamics.Levels.natural_temperature`.
+    :attr:`wanglandau.levels.Levels.natural_temperature`.
     """
     return float(spread / np.sqrt(2 * ln_states))
 

@@ -245,6 +245,8 @@ def _ground_state_values(found: GroundState) -> dict[str, Any]:
 
 def bins_of_interest(calculation: Calculation, grid: EnergyGrid) -> np.ndarray:
     """Return the bins between the ends of the range of interest of all walks, ``bool[n_bins]``; all without one."""
+    if calculation.settings.schedule_name != "sad":
+        return np.ones(grid.n_bins, dtype=bool)
     ends = []
     for walk in calculation.walks:
         control = walk.weights.control[0]
@@ -253,8 +255,6 @@ def bins_of_interest(calculation: Calculation, grid: EnergyGrid) -> np.ndarray:
         ends.append([walk.first_bin + low, walk.first_bin + high])
     everywhere = calculation.ranks.gather(np.array(ends, dtype=np.int64).reshape(-1, 2))
     place = np.arange(grid.n_bins) + round((grid.start - calculation.grid.start) / grid.width)
-    if calculation.settings.schedule_name != "sad":
-        return np.ones(grid.n_bins, dtype=bool)
     return (place >= everywhere[:, 0].min()) & (place <= everywhere[:, 1].max())
 
 

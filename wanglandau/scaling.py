@@ -21,16 +21,10 @@ from wanglandau.errors import InputError
 from wanglandau.finite_size import MIN_SIZES, MIN_SIZES_FREE_EXPONENT, SizeFit, extrapolate
 from wanglandau.first_order import TwoPeaks, two_peaks
 from wanglandau.lattice import Lattice
+from wanglandau.levels import MEV_PER_RY, Levels, Source
 from wanglandau.run_file import ExactRecord, RunRecord
 from wanglandau.settings import WangLandauSettings
-from wanglandau.thermodynamics import (
-    MEV_PER_RY,
-    Levels,
-    Peak,
-    Source,
-    default_temperatures,
-    heat_capacity_peak,
-)
+from wanglandau.thermodynamics import Peak, default_temperatures, heat_capacity_peak
 
 ISING_EXPONENT = 1 / 0.629912
 """1 / nu of the three-dimensional Ising model: Ferrenberg, Xu and Landau, Phys. Rev. E 97, 043301 (2018)."""

@@ -27,6 +27,7 @@ import numpy as np
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.errors import InputError
 from wanglandau.hdf5_parts import writing
+from wanglandau.levels import Levels, Source
 from wanglandau.result_parts import (
     SEMIGRAND_KIND,
     kind_of,
@@ -40,7 +41,6 @@ from wanglandau.result_parts import (
     write_outcome,
 )
 from wanglandau.run_file import ExactRecord, RunRecord, read_result
-from wanglandau.thermodynamics import Levels, Source
 
 
 @dataclass(frozen=True, eq=False)

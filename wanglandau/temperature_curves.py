@@ -9,8 +9,9 @@ import numpy as np
 
 from wanglandau.bin_averages import BinAverages, CanonicalAverages, canonical_average
 from wanglandau.density_of_states import DensityOfStates
+from wanglandau.levels import Source
 from wanglandau.model_error import MemberMoments, ModelError, model_error
-from wanglandau.thermodynamics import Peak, Source, Thermodynamics, heat_capacity_peak, thermodynamics
+from wanglandau.thermodynamics import Peak, Thermodynamics, heat_capacity_peak, thermodynamics
 
 MEMBER_PREFIX = "member_"
 MEMBER_COLUMN = MEMBER_PREFIX + "{}_energy_ry"

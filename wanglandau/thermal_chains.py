@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from wanglandau.levels import BOLTZMANN
 from wanglandau.rounds import Snapshots
-from wanglandau.thermodynamics import BOLTZMANN
 from wanglandau.walkers import Engine, Walkers, boltzmann_weights, make_snapshots
 
 

@@ -3,9 +3,8 @@
 With Z = sum over bins of g exp(-E / kT) come U = -d ln Z / d beta, C = k beta^2 d^2 ln Z / d beta^2, F = -kT ln Z and
 S = (U - F) / T; g is absolute, hence F and S are. All sums are taken as log-sum-exp.
 
-A bin is not one energy. Its weight is expanded to second order in beta about its mean energy E and variance v,
-ln w = ln g - beta E + beta^2 v / 2, and U and C are the exact derivatives of that. The mean energy of the bin then
-falls as E - beta v; where it would leave the bin (kT below about a sixth of the bin width) it stays at the lower edge.
+A bin is not one energy; how its weight is expanded is said in :mod:`wanglandau.levels`. U and C are the exact
+derivatives of that.
 
 Errors are jackknife standard errors over the independent runs.
 """
@@ -13,81 +12,18 @@ Errors are jackknife standard errors over the independent runs.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
-from ase import units
 from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp, softmax
+from scipy.special import logsumexp
 
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.errors import InputError
+from wanglandau.jackknife import is_exact, levels_without_each_run, standard_error
+from wanglandau.levels import BOLTZMANN, MEV_PER_RY, Levels, Source, checked_temperatures, levels_of
 
-BOLTZMANN = units.kB / units.Ry
-"""Boltzmann constant, Ry/K."""
-MEV_PER_RY = 1e3 * units.Ry
 MAX_TEMPERATURES = 100_000
 _CHUNK = 2_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class Levels:
-    """Energies and their numbers of states: all that thermodynamics needs.
-
-    Attributes
-    ----------
-    n_sites : int
-    ln_g : float64[n_levels]
-        Absolute; finite.
-    energies : float64[n_levels], Ry per cell
-        Mean energy of each bin, or the energy of each exact level.
-    variances : float64[n_levels], Ry^2
-        Of the energy inside a bin; 0 for exact levels.
-    floors : float64[n_levels], Ry per cell
-        Lower edge of each bin.
-    """
-
-    n_sites: int
-    ln_g: np.ndarray
-    energies: np.ndarray
-    variances: np.ndarray
-    floors: np.ndarray
-
-    @classmethod
-    def exact(cls, n_sites: int, energies: np.ndarray, degeneracies: np.ndarray) -> Levels:
-        """Take exactly known levels: ``float64[n_levels]`` (Ry per cell) and ``uint64[n_levels]``."""
-        return cls(n_sites, np.log(degeneracies.astype(np.float64)), energies, np.zeros(len(energies)), energies)
-
-    @classmethod
-    def binned(cls, density: DensityOfStates) -> Levels:
-        """Take the visited bins of a density of states."""
-        seen = density.visited
-        floors = np.minimum(density.grid.edges[:-1], density.mean_energy)
-        parts = (density.ln_g, density.mean_energy, density.energy_variance, floors)
-        return cls(density.n_sites, *(part[seen] for part in parts))
-
-    @cached_property
-    def natural_temperature(self) -> float:
-        """Temperature near which ordering is to be expected, K.
-
-        Where a Gaussian density of states of the same width and number of states runs out of states (the freezing
-        temperature of the random-energy model, Derrida 1981): kT = sigma / sqrt(2 ln Omega).
-
-        Raises
-        ------
-        InputError
-            If all configurations have the same energy.
-        """
-        weights = softmax(self.ln_g)
-        mean = np.dot(weights, self.energies)
-        spread = np.sqrt(np.dot(weights, (self.energies - mean) ** 2 + self.variances))
-        number = logsumexp(self.ln_g)
-        if not (spread > 0 and number > 0):
-            raise InputError("all configurations have the same energy: there is no thermodynamics to do")
-        return float(spread / np.sqrt(2 * number) / BOLTZMANN)
-
-
-Source = DensityOfStates | Levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,15 +98,16 @@ def thermodynamics(source: Source, temperatures: np.ndarray) -> Thermodynamics:
     InputError
         If a temperature is not above 0 K.
     """
-    checked = _checked(temperatures)
-    levels, samples = _with_samples(source)
+    checked = checked_temperatures(temperatures)
+    levels = levels_of(source)
     values = _curves(levels, checked)
-    if isinstance(source, Levels) or source.exact:
-        error: np.ndarray | None = np.zeros_like(values)
-    else:
-        error = _jackknife_error([_curves(sample, checked) for sample in samples])
     result = Thermodynamics(levels.n_sites, checked, *values)
-    return result if error is None else replace(result, standard_error=Thermodynamics(levels.n_sites, checked, *error))
+    if is_exact(source):
+        return replace(result, standard_error=Thermodynamics(levels.n_sites, checked, *np.zeros_like(values)))
+    samples = [_curves(one, checked) for (one,) in levels_without_each_run([source])]
+    if not samples:
+        return result
+    return replace(result, standard_error=Thermodynamics(levels.n_sites, checked, *standard_error(np.array(samples))))
 
 
 def heat_capacity_peak(source: Source, temperatures: np.ndarray) -> Peak:
@@ -187,15 +124,14 @@ def heat_capacity_peak(source: Source, temperatures: np.ndarray) -> Peak:
     InputError
         If there are fewer than three temperatures or one is not above 0 K.
     """
-    checked = _checked(temperatures)
+    checked = checked_temperatures(temperatures)
     if len(checked) < 3:
         raise InputError(f"{len(checked)} temperatures bracket no peak; give at least 3")
-    levels, samples = _with_samples(source)
-    values, inside = _maximum(levels, checked)
-    if isinstance(source, Levels) or source.exact:
+    values, inside = _maximum(levels_of(source), checked)
+    if is_exact(source):
         return Peak(*values, 0.0, 0.0, inside)
-    error = _jackknife_error([_maximum(sample, checked)[0] for sample in samples])
-    temperature_error, height_error = (np.nan, np.nan) if error is None else error
+    samples = [_maximum(one, checked)[0] for (one,) in levels_without_each_run([source])]
+    temperature_error, height_error = standard_error(np.array(samples).reshape(-1, 2))
     return Peak(*values, float(temperature_error), float(height_error), inside)
 
 
@@ -258,39 +194,13 @@ def default_temperatures(source: Source) -> np.ndarray:
     InputError
         If all configurations have the same energy.
     """
-    levels = Levels.binned(source) if isinstance(source, DensityOfStates) else source
+    levels = levels_of(source)
     scan = levels.natural_temperature * np.geomspace(0.05, 20, 150)
     middle = float(scan[np.argmax(_curves(levels, scan)[1])])
     rough = 2.8 * middle / 250
     power = 10.0 ** np.floor(np.log10(rough))
     step = power * min((1, 2, 5, 10), key=lambda factor: abs(np.log(factor * power / rough)))
     return step * np.arange(max(1, round(0.2 * middle / step)), round(3 * middle / step) + 1)
-
-
-def _checked(temperatures: np.ndarray) -> np.ndarray:
-    values = np.atleast_1d(np.asarray(temperatures, dtype=np.float64))
-    if not len(values) or not np.isfinite(values).all() or values.min() <= 0:
-        raise InputError(f"temperatures must be above 0 K, but the lowest is {values.min(initial=np.inf):g}")
-    return values
-
-
-def _with_samples(source: Source) -> tuple[Levels, list[Levels]]:
-    """Return the levels of all runs together and, where there are several runs, those with each run left out."""
-    if isinstance(source, Levels):
-        return source, []
-    every = Levels.binned(source)
-    if source.n_runs < 2:
-        return every, []
-    left = [replace(source, run_ln_g=np.delete(source.run_ln_g, run, axis=0)) for run in range(source.n_runs)]
-    return every, [Levels.binned(density) for density in left]
-
-
-def _jackknife_error(samples: list) -> np.ndarray | None:
-    """Standard error from results that each left one run out; None without any."""
-    if not samples:
-        return None
-    values = np.array(samples)
-    return np.sqrt((len(values) - 1) * np.mean((values - values.mean(axis=0)) ** 2, axis=0))
 
 
 def _curves(levels: Levels, temperatures: np.ndarray) -> np.ndarray:
@@ -303,16 +213,11 @@ def _curves(levels: Levels, temperatures: np.ndarray) -> np.ndarray:
 def _curves_at(levels: Levels, temperatures: np.ndarray) -> np.ndarray:
     beta = 1 / (BOLTZMANN * temperatures[:, None])
     ground = levels.energies.min()
-    energy, variance = levels.energies - ground, levels.variances
-    with np.errstate(divide="ignore", invalid="ignore"):
-        limit = np.where(variance > 0, (levels.energies - levels.floors) / variance, np.inf)
-    used = np.minimum(beta, limit)  # of beta, in the second-order term
-    ln_weight = levels.ln_g - beta * energy + variance * used * (beta - used / 2)
+    ln_weight, mean, variance = levels.expanded(beta)
     ln_z = logsumexp(ln_weight, axis=1)
     weight = np.exp(ln_weight - ln_z[:, None])
-    mean = energy - used * variance
     internal = (weight * mean).sum(axis=1)
-    spread = (weight * ((mean - internal[:, None]) ** 2 + np.where(beta < limit, variance, 0.0))).sum(axis=1)
+    spread = (weight * ((mean - internal[:, None]) ** 2 + variance)).sum(axis=1)
     free = -ln_z / beta[:, 0]
     entropy = beta[:, 0] * internal + ln_z
     return np.array([internal + ground, beta[:, 0] ** 2 * spread, free + ground, entropy])

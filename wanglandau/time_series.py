@@ -17,7 +17,7 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from wanglandau.errors import InputError
-from wanglandau.thermodynamics import BOLTZMANN
+from wanglandau.levels import BOLTZMANN
 
 WINDOW = 5.0
 """The sum over rho(t) stops at the first lag of at least this many tau."""

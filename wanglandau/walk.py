@@ -15,11 +15,11 @@ from wanglandau.crowd import advance_crowd, rounds_together
 from wanglandau.energy_grid import MAX_BINS, EnergyGrid
 from wanglandau.errors import InputError
 from wanglandau.kernels import FIXED
+from wanglandau.levels import BOLTZMANN
 from wanglandau.rounds import Snapshots
 from wanglandau.sad import StochasticApproximation, bounded_weights, unbounded_estimate
 from wanglandau.schedule import MANY_WALKERS, Halving, OneOverT, Schedule, Stage, first_ln_f, trials_between_checks
 from wanglandau.settings import WangLandauSettings
-from wanglandau.thermodynamics import BOLTZMANN
 from wanglandau.walkers import Engine, Walkers, Weights, Window, count_proposals, flat_weights, sort_into_bins
 
 MAX_COUNTED_BINS = 3000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wanglandau.thermodynamics import BOLTZMANN
+from wanglandau.levels import BOLTZMANN
 
 RY_PER_J = 2.0**-9
 """J in Ry: a power of two, so that all energies are exact; 2048 bonds of 2 J stay below ``pair_model.MAX_ENERGY``."""

@@ -220,7 +220,7 @@ def _report(
 def _annealing_report(
     system: System, composition: int, found: AnnealingResult, out: Path | None, caution: str
 ) -> Report:
-    from wanglandau.thermodynamics import MEV_PER_RY
+    from wanglandau.levels import MEV_PER_RY
 
     per_atom = MEV_PER_RY / system.lattice.n_sites
     first, second = system.lattice.species

@@ -11,9 +11,9 @@ from wanglandau.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
+    from wanglandau.levels import Source
     from wanglandau.semigrand_file import AnyRecord
     from wanglandau.temperature_curves import TemperatureCurves
-    from wanglandau.thermodynamics import Source
 
 
 def thermo(
@@ -49,6 +49,7 @@ def thermo(
     from wanglandau import thermodynamics as thermal
     from wanglandau.commands.preparation import check_figure, check_writable
     from wanglandau.density_of_states import DensityOfStates
+    from wanglandau.levels import MEV_PER_RY
     from wanglandau.semigrand_file import read_any_result
     from wanglandau.temperature_curves import temperature_curves
 
@@ -80,7 +81,7 @@ def thermo(
         values["model"] = curves.model.to_json()
     if isinstance(source, DensityOfStates):
         values["microcanonical"] = {
-            "mixing_energy_mev_per_atom": source.mean_energy * thermal.MEV_PER_RY / source.n_sites,
+            "mixing_energy_mev_per_atom": source.mean_energy * MEV_PER_RY / source.n_sites,
             "temperature_k": thermal.microcanonical_temperature(source),
         }
     written = [path for path in (csv, figure, order_figure, profile) if path is not None]
@@ -102,8 +103,8 @@ def _write_profile(path: Path, record: AnyRecord, temperatures: np.ndarray) -> N
     import numpy as np
 
     from wanglandau.joint_histogram import free_energy_profile
+    from wanglandau.levels import MEV_PER_RY
     from wanglandau.run_file import RunRecord
-    from wanglandau.thermodynamics import MEV_PER_RY
 
     assert isinstance(record, RunRecord)
     found = free_energy_profile(record.density, record.joint, temperatures)
@@ -171,8 +172,8 @@ def inspect(file: Path, /) -> Report:
 
 
 def _thermal_source(record: AnyRecord, composition: int | None) -> Source:
+    from wanglandau.levels import Levels
     from wanglandau.run_file import ExactRecord, RunRecord
-    from wanglandau.thermodynamics import Levels
 
     if isinstance(record, RunRecord):
         if composition not in (None, record.density.composition):
