@@ -24,7 +24,7 @@ EXACT = ExactRecord(exact_levels(), **description())
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Collect the figures as they are saved."""
     saved: list[Figure] = []
-    monkeypatch.setattr(figures, "_finish", lambda figure, path, note: saved.append(figure))
+    monkeypatch.setattr(figures, "save_figure", lambda figure, path, note: saved.append(figure))
     return saved
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wanglandau.errors import InputError
-from wanglandau.extras import optional_packages
-from wanglandau.figure_style import MARK, SAMPLED, STYLE, TEMPERATURE_LABEL, save_figure
+from wanglandau.figure_style import MARK, SAMPLED, TEMPERATURE_LABEL, new_figure, save_figure
 from wanglandau.levels import BOLTZMANN, MEV_PER_RY
 from wanglandau.mixing import Mixing
 
@@ -41,11 +40,7 @@ def mixing_figure(path: str | os.PathLike[str], mixing: Mixing, species: Sequenc
     InputError
         If matplotlib is not installed or cannot write such a file.
     """
-    with optional_packages():
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.2, 3.5 if not note else 3.75), layout="constrained")
+    with new_figure(8.2, 3.5 if not note else 3.75) as figure:
         left, right = figure.subplots(1, 2)
         _draw_free_energy(left, mixing)
         _draw_exchange(right, mixing)
@@ -80,11 +75,7 @@ def phase_diagram_figure(
     """
     if not diagram:
         raise InputError("a phase diagram needs at least one temperature")
-    with optional_packages():
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.2, 3.8 if not note else 4.05), layout="constrained")
+    with new_figure(8.2, 3.8 if not note else 4.05) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         temperatures = np.array([mixing.temperature for mixing in diagram])
         _draw_regions(left, diagram, _half_step(temperatures))

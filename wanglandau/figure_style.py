@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from wanglandau.errors import InputError
+from wanglandau.extras import optional_packages
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,6 +38,22 @@ NOTE_WIDTH = 17
 ENERGY_LABEL = "mixing energy (meV/atom)"
 TEMPERATURE_LABEL = "temperature (K)"
 CAPACITY_LABEL = r"heat capacity ($k_\mathrm{B}$/atom)"
+
+
+@contextmanager
+def new_figure(width: float, height: float) -> Iterator[Figure]:
+    """Begin a figure of so many inches in the common style, which holds until the end of the ``with`` block.
+
+    Raises
+    ------
+    InputError
+        If matplotlib is not installed.
+    """
+    with optional_packages():
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    with mpl.rc_context(STYLE):
+        yield Figure(figsize=(width, height), layout="constrained")
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], note: str) -> None:

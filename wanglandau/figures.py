@@ -14,9 +14,16 @@ import numpy as np
 
 from wanglandau.comparison import levels_of, on_common_grid
 from wanglandau.density_of_states import DensityOfStates
-from wanglandau.extras import optional_packages
-from wanglandau.figure_style import CAPACITY_LABEL, ENERGY_LABEL, EXACT, MARK, SAMPLED, STYLE, TEMPERATURE_LABEL
-from wanglandau.figure_style import save_figure as _finish
+from wanglandau.figure_style import (
+    CAPACITY_LABEL,
+    ENERGY_LABEL,
+    EXACT,
+    MARK,
+    SAMPLED,
+    TEMPERATURE_LABEL,
+    new_figure,
+    save_figure,
+)
 from wanglandau.levels import MEV_PER_RY, Levels
 from wanglandau.run_file import ExactRecord, RunRecord
 from wanglandau.thermodynamics import Peak, Thermodynamics, default_temperatures, heat_capacity_peak, thermodynamics
@@ -61,17 +68,13 @@ def density_figure(
     density, reference = (record.density, None) if exact is None else on_common_grid(record.density, exact)
     levels = None if exact is None else levels_of(exact, record.density.composition)
     grid = default_temperatures(levels or density) if temperatures is None else temperatures
-    with optional_packages():
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10.5, 3.5 if not note else 3.75), layout="constrained")
+    with new_figure(10.5, 3.5 if not note else 3.75) as figure:
         left, middle, right = figure.subplots(1, 3)
         _draw_ln_g(left, density, reference)
         _draw_error(middle, density, reference)
         _draw_capacity(right, density, levels, grid)
         figure.suptitle(_title(record), x=0.008, ha="left", fontsize=10)
-        _finish(figure, path, note)
+        save_figure(figure, path, note)
 
 
 def thermodynamics_figure(
@@ -93,13 +96,9 @@ def thermodynamics_figure(
     InputError
         If matplotlib is not installed or cannot write such a file.
     """
-    with optional_packages():
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
     curves, truth = result.per_atom(), None if exact is None else exact.per_atom()
     errors = None if result.standard_error is None else result.standard_error.per_atom()
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 5.5), layout="constrained")
+    with new_figure(7.5, 5.5) as figure:
         panels = figure.subplots(2, 2, sharex=True)
         for panel, (name, label) in zip(panels.flat, _THERMODYNAMICS_LABELS.items(), strict=True):
             _draw_band(panel, result.temperatures, curves[name], None if errors is None else errors[name])
@@ -109,7 +108,7 @@ def thermodynamics_figure(
         for panel in panels[1]:
             panel.set_xlabel(TEMPERATURE_LABEL)
         panels[0, 0].legend()
-        _finish(figure, path, note)
+        save_figure(figure, path, note)
 
 
 def _draw_ln_g(panel: Axes, density: DensityOfStates, reference: DensityOfStates | None) -> None:

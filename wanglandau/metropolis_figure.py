@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wanglandau.extras import optional_packages
-from wanglandau.figure_style import CAPACITY_LABEL, ENERGY_LABEL, MARK, SAMPLED, STYLE, TEMPERATURE_LABEL, save_figure
+from wanglandau.figure_style import (
+    CAPACITY_LABEL,
+    ENERGY_LABEL,
+    MARK,
+    SAMPLED,
+    TEMPERATURE_LABEL,
+    new_figure,
+    save_figure,
+)
 from wanglandau.metropolis_file import MetropolisRecord
 from wanglandau.metropolis_inspection import CAPACITY, CONCENTRATION, INTERNAL_ENERGY, Curves, curves_of
 
@@ -34,13 +41,9 @@ def metropolis_figure(path: str | os.PathLike[str], record: MetropolisRecord, *,
     InputError
         If matplotlib is not installed or cannot write such a file.
     """
-    with optional_packages():
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
     curves = curves_of(record)
     last = _last_panel(record, curves)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.5 * (2 + bool(last)), 3.5 if not note else 3.75), layout="constrained")
+    with new_figure(3.5 * (2 + bool(last)), 3.5 if not note else 3.75) as figure:
         panels = figure.subplots(1, 2 + bool(last))
         for panel, name, label in zip(
             panels, (INTERNAL_ENERGY, CAPACITY), (ENERGY_LABEL, CAPACITY_LABEL), strict=False

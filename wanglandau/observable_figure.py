@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from wanglandau.bin_averages import CanonicalAverages
-from wanglandau.extras import optional_packages
-from wanglandau.figure_style import STYLE, TEMPERATURE_LABEL, save_figure
+from wanglandau.figure_style import TEMPERATURE_LABEL, new_figure, save_figure
 
 _PANELS = (
     ("alpha_", "Warren–Cowley parameter"),
@@ -37,11 +36,7 @@ def observable_figure(path: str | os.PathLike[str], averages: CanonicalAverages)
     """
     panels = [(label, _columns(averages, prefix)) for prefix, label in _PANELS]
     panels = [(label, columns) for label, columns in panels if columns]
-    with optional_packages():
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.6 * len(panels), 3.2), layout="constrained")
+    with new_figure(3.6 * len(panels), 3.2) as figure:
         axes = np.atleast_1d(figure.subplots(1, len(panels)))
         for panel, (label, columns) in zip(axes, panels, strict=True):
             for column in columns:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from wanglandau.errors import InputError
-from wanglandau.extras import optional_packages
-from wanglandau.figure_style import CAPACITY_LABEL, EXACT, MARK, STYLE, TEMPERATURE_LABEL, save_figure, with_error
+from wanglandau.figure_style import CAPACITY_LABEL, EXACT, MARK, TEMPERATURE_LABEL, new_figure, save_figure, with_error
 from wanglandau.finite_size import SizeFit
 from wanglandau.thermodynamics import Peak, Thermodynamics
 
@@ -65,12 +64,8 @@ def scaling_figure(
     """
     if not cells:
         raise InputError("a figure of scaling needs at least one cell")
-    with optional_packages():
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
     ordered = sorted((Cell(*cell) for cell in cells), key=lambda cell: cell.n_sites)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.2, 3.5 if not note else 3.75), layout="constrained")
+    with new_figure(8.2, 3.5 if not note else 3.75) as figure:
         left, right = figure.subplots(1, 2)
         _draw_capacities(left, ordered)
         _draw_law(right, ordered, fit, dimension)
