@@ -12,13 +12,14 @@ import numpy as np
 
 from surrogate.ensemble_artefact import Ensemble
 from surrogate.ensemble_energy import is_invariant, make_ensemble_evaluator
-from surrogate.oracle import check_rows, finite
+from surrogate.network_oracle import NetworkOracle, check_rows, finite
 from wanglandau.lattice import Lattice
-from wanglandau.oracle import CompiledEnergy, Properties
 
 
-class EnsembleSurrogateOracle:
+class EnsembleSurrogateOracle(NetworkOracle):
     """Mixing energies, charges and moments of an ensemble of trained networks, evaluated without torch.
+
+    ``energies``, ``properties`` and ``compiled`` are those of the mean of the members.
 
     Parameters
     ----------
@@ -34,10 +35,8 @@ class EnsembleSurrogateOracle:
 
     def __init__(self, ensemble: Ensemble, lattice: Lattice) -> None:
         self._evaluator = make_ensemble_evaluator(ensemble, lattice)
+        super().__init__(self._evaluator, ensemble.card, lattice)
         self.artefact = ensemble
-        self.lattice = lattice
-        self.reference_energies = np.array(ensemble.card.reference_energies, dtype=np.float64)
-        self.caution = ensemble.card.caution
         self.invariant = is_invariant(ensemble)
         text = f"surrogate-ensemble/{ensemble.digest()}/{lattice.fingerprint}/compiled"
         self.identity = hashlib.sha256(text.encode()).hexdigest()
@@ -46,20 +45,6 @@ class EnsembleSurrogateOracle:
     def n_members(self) -> int:
         """Number of models."""
         return len(self.artefact.members)
-
-    def energies(self, occupations: np.ndarray) -> np.ndarray:
-        """Give the mean over the members of the mixing energy of each row of ``int8[n, n_sites]``.
-
-        Returns
-        -------
-        float64[n], Ry per cell
-
-        Raises
-        ------
-        OracleError
-            If an energy is not finite.
-        """
-        return finite(self._evaluator.energies(check_rows(occupations, self.lattice)))
 
     def member_energies(self, occupations: np.ndarray) -> np.ndarray:
         """Give the mixing energy of each row of ``int8[n, n_sites]`` by each member.
@@ -77,11 +62,3 @@ class EnsembleSurrogateOracle:
             If an energy is not finite.
         """
         return finite(self._evaluator.member_energies(check_rows(occupations, self.lattice)))
-
-    def properties(self, occupations: np.ndarray) -> Properties:
-        """Predict energy, charges and moments of each configuration, ``int8[n, n_sites]``, mean over the members."""
-        return self._evaluator.properties(check_rows(occupations, self.lattice))
-
-    def compiled(self) -> CompiledEnergy:
-        """Return tables and compiled functions of the mean for the sampling kernel."""
-        return self._evaluator.compiled()

@@ -10,26 +10,24 @@ import hashlib
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from surrogate.architectures import ARCHITECTURES, find_architecture, make_evaluator
 from surrogate.artefact import Artefact
 from surrogate.ensemble_artefact import Ensemble, load_model
-from wanglandau.errors import InputError, OracleError
+from surrogate.ensemble_oracle import EnsembleSurrogateOracle
+from surrogate.network_oracle import NetworkOracle
+from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
-from wanglandau.oracle import CompiledEnergy, EnergyOracle, Properties
+from wanglandau.oracle import EnergyOracle
 from wanglandau.systems import System
-
-if TYPE_CHECKING:
-    from surrogate.ensemble_oracle import EnsembleSurrogateOracle
 
 ENSEMBLE = "ensemble"
 """How the shipped ensemble of a system is called."""
 
 
-class SurrogateOracle:
+class SurrogateOracle(NetworkOracle):
     """Mixing energies, charges and moments of a trained network, evaluated without torch.
 
     Parameters
@@ -45,39 +43,10 @@ class SurrogateOracle:
     """
 
     def __init__(self, artefact: Artefact, lattice: Lattice) -> None:
-        self._evaluator = make_evaluator(artefact, lattice)
+        super().__init__(make_evaluator(artefact, lattice), artefact.card, lattice)
         self.artefact = artefact
-        self.lattice = lattice
-        self.reference_energies = np.array(artefact.card.reference_energies, dtype=np.float64)
-        self.caution = artefact.card.caution
         self.invariant = find_architecture(artefact.card.architecture).invariant
         self.identity = surrogate_identity(artefact, lattice, "compiled")
-
-    def energies(self, occupations: np.ndarray) -> np.ndarray:
-        """Give the mixing energy of each configuration.
-
-        Parameters
-        ----------
-        occupations : int8[n, n_sites]
-
-        Returns
-        -------
-        float64[n], Ry per cell
-
-        Raises
-        ------
-        OracleError
-            If an energy is not finite.
-        """
-        return finite(self._evaluator.energies(check_rows(occupations, self.lattice)))
-
-    def properties(self, occupations: np.ndarray) -> Properties:
-        """Predict energy, charges and moments of each configuration, ``int8[n, n_sites]``."""
-        return self._evaluator.properties(check_rows(occupations, self.lattice))
-
-    def compiled(self) -> CompiledEnergy:
-        """Return tables and compiled functions for the sampling kernel."""
-        return self._evaluator.compiled()
 
     def model_call(self) -> Callable[[np.ndarray], float]:
         """Return the plain call of the torch network, ``int8[n_sites]`` to Ry: the yardstick of benchmarks."""
@@ -89,27 +58,6 @@ class SurrogateOracle:
 def surrogate_identity(artefact: Artefact, lattice: Lattice, arithmetic: str) -> str:
     """Digest of all that energies depend on: weights, lattice and the arithmetic that evaluates them."""
     return hashlib.sha256(f"surrogate/{artefact.digest()}/{lattice.fingerprint}/{arithmetic}".encode()).hexdigest()
-
-
-def check_rows(occupations: np.ndarray, lattice: Lattice) -> np.ndarray:
-    """Return occupations as ``int8[n, n_sites]``.
-
-    Raises
-    ------
-    InputError
-        If they have another shape.
-    """
-    rows = np.ascontiguousarray(occupations, dtype=np.int8)
-    if rows.ndim != 2 or rows.shape[1] != lattice.n_sites:
-        raise InputError(f"occupations have shape {rows.shape}; the lattice needs (n, {lattice.n_sites})")
-    return rows
-
-
-def finite(energies: np.ndarray) -> np.ndarray:
-    """Return energies after making sure that all are numbers."""
-    if not np.isfinite(energies).all():
-        raise OracleError("the surrogate gave an energy that is not finite; its weights must be damaged")
-    return energies
 
 
 def shipped_artefact(system: System, architecture: str = "lattice") -> Artefact:
@@ -154,8 +102,6 @@ def make_oracle(model: Artefact | Ensemble, lattice: Lattice) -> SurrogateOracle
     """
     if isinstance(model, Artefact):
         return SurrogateOracle(model, lattice)
-    from surrogate.ensemble_oracle import EnsembleSurrogateOracle  # it builds on this module
-
     return EnsembleSurrogateOracle(model, lattice)
 
 

@@ -10,7 +10,8 @@ import torch
 
 from surrogate.architectures import find_architecture, make_network, network_settings
 from surrogate.artefact import Artefact
-from surrogate.oracle import check_rows, finite, surrogate_identity
+from surrogate.network_oracle import check_rows, finite
+from surrogate.oracle import surrogate_identity
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
 from wanglandau.oracle import ENERGY_QUANTUM

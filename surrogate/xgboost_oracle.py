@@ -15,7 +15,7 @@ import xgboost
 from surrogate.artefact import Card, read_limited, write_atomically
 from surrogate.dataset import Dataset
 from surrogate.fitting import make_card
-from surrogate.oracle import check_rows, finite
+from surrogate.network_oracle import check_rows, finite
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
 from wanglandau.oracle import Properties
