@@ -33,6 +33,7 @@ FIXED_WEIGHTS = WangLandauSettings(
     uniform_windows=True,
     energy_range=(-120.5 * MEV_PER_ATOM, -103.5 * MEV_PER_ATOM),
     observables=False,
+    pinned=False,
     seed=5,
 )
 BLOCK, N_BLOCKS = 2, 750

@@ -18,9 +18,10 @@ from wanglandau.measurement import Measurement
 from wanglandau.range_search import EnergyRange, make_grid, random_energies, sampled_range, search_range
 from wanglandau.ranks import Ranks, share_of
 from wanglandau.replica_exchange import Exchange, Layout, average_teams
-from wanglandau.schedule import trials_between_checks
+from wanglandau.schedule import EXPECTED_ERROR, trials_between_checks
 from wanglandau.settings import WangLandauSettings
 from wanglandau.starting import lay_windows, number_of_windows, starting_walkers
+from wanglandau.starting_weights import ExpectedWeights
 from wanglandau.walk import Walk, make_walk
 from wanglandau.walkers import Engine, Window, make_snapshots
 from wanglandau.windows import WindowLayout, energy_windows
@@ -30,15 +31,20 @@ WALKERS_WINDOWED = 1
 WALKERS_BATCHED = 64
 SEARCH_TRIALS_PER_SITE = 64_000
 """Most trials spent on searching each end of the energy range; never more than a tenth of a run's budget."""
+LONG_SEARCH = 4
+"""How many times longer the lowest energies of large cells are searched for, whose highest are not wanted."""
+SEARCH_SHARE = 0.05
+"""Part of the trials of all runs that such a search may take."""
 EXCHANGE_SWEEPS, MIN_EXCHANGE_TRIALS = 10, 1000
 """Trials of all walkers of a walk between exchanges, in sweeps, and at least."""
 COVERAGE_SAMPLE = 20_000
 SITES_OF_FULL_RANGE = 64
 LOWEST_COVERAGE = 0.01
 """An energy window has to hold at least this part of all configurations, or ln g cannot be normalised."""
-TAIL = 6.0
-"""Standard deviations above the mean energy of random configurations beyond which they are too few to matter at any
-positive temperature, were they normally distributed: 1e-9. More with positive skewness."""
+TAIL = 3.0
+"""Standard deviations above the mean energy of random configurations beyond which they matter at no positive
+temperature: 0.1 % of all at infinite temperature, were they normally distributed, and soon less below. More with
+positive skewness."""
 
 
 @dataclass
@@ -212,7 +218,8 @@ def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, 
     coverage = _coverage(engine, composition, asked, coverage_seed)
     found = _find_range(engine, composition, settings, search_seed)
     grid = make_grid(found, settings.bins, _bin_width(settings), asked, log_total_states(n_sites, composition))
-    windows = lay_windows(engine, composition, grid, n_windows, settings, preview_seed, asked)
+    expected = _expected_weights(found, grid, settings, log_total_states(n_sites, composition))
+    windows = lay_windows(engine, composition, grid, n_windows, settings, preview_seed, asked, expected)
     intervals = [Window(max(low, asked.low), min(high, asked.high)) for low, high in energy_windows(windows, grid)]
     walks = []
     for number in share_of(layout.size, ranks):
@@ -226,7 +233,8 @@ def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, 
         walkers = starting_walkers(engine, composition, n_walkers, intervals[window], grid, seeds[number])
         walkers.records["replica"] = number * n_walkers + np.arange(n_walkers)
         ends = (window == 0, window == n_windows - 1)
-        walks.append(make_walk(walkers, part, windows.first[window], intervals[window], settings, ends))
+        known = expected.part(windows.first[window], windows.last[window])
+        walks.append(make_walk(walkers, part, windows.first[window], intervals[window], settings, ends, known))
     measurement = Measurement.of(engine.oracle, settings)
     exchange = Exchange(layout, settings.seed)
     return Calculation(
@@ -239,8 +247,23 @@ def _find_range(
 ) -> EnergyRange:
     if settings.schedule_name == "sad":
         return sampled_range(engine, composition, seed)
-    most = SEARCH_TRIALS_PER_SITE * engine.oracle.lattice.n_sites
-    return search_range(engine, composition, min(most, settings.max_trials // 10), seed)
+    n_sites = engine.oracle.lattice.n_sites
+    if not _positive_temperatures_only(settings, n_sites):
+        most = SEARCH_TRIALS_PER_SITE * n_sites
+        return search_range(engine, composition, min(most, settings.max_trials // 10), seed)
+    most = max(settings.max_trials // 10, int(SEARCH_SHARE * settings.runs * settings.max_trials))
+    return search_range(
+        engine, composition, min(LONG_SEARCH * SEARCH_TRIALS_PER_SITE * n_sites, most), seed, upwards=False
+    )
+
+
+def _expected_weights(
+    found: EnergyRange, grid: EnergyGrid, settings: WangLandauSettings, ln_states: float
+) -> ExpectedWeights:
+    """Return what the search tells of ln g; it knows nothing of single compositions."""
+    if found.sample is None or settings.ensemble == "semigrand":
+        return ExpectedWeights.none(grid.n_bins)
+    return ExpectedWeights(found.sample.ln_g(grid, ln_states), int(found.trials / EXPECTED_ERROR))
 
 
 def _asked_window(settings: WangLandauSettings, n_sites: int) -> Window:
@@ -259,7 +282,7 @@ def _positive_temperatures_only(settings: WangLandauSettings, n_sites: int) -> b
 
 
 def _highest_of_interest(engine: Engine, composition: int | None, seed: np.random.SeedSequence) -> float:
-    """Return the energy above which less than 1e-6 of all configurations lie.
+    """Return the energy above which some 0.1 % of all configurations lie.
 
     A quantile by the first two terms of the expansion of Cornish and Fisher (Rev. Inst. Int. Stat. 5, 307 (1938)).
     """

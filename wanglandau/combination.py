@@ -162,10 +162,10 @@ def _densities(
 def gather_averages(calculation: Calculation, grid: EnergyGrid) -> list[BinAverages]:
     """Gather what was measured, merged to one accumulator a run on the common grid; empty if nothing was."""
     measurement = calculation.measurement
-    if not measurement.wanted or not calculation.producing:
+    if not measurement.names or not calculation.producing:
         return []
     padded = [
-        measurement.averages[number].grown(*_margins(calculation, walk, grid))
+        measurement.averages[number].grown(*margins(calculation, walk, grid))
         for number, walk in enumerate(calculation.walks)
     ]
     shape = (len(padded), grid.n_bins, len(measurement.names))
@@ -196,7 +196,7 @@ def gather_joint(calculation: Calculation, grid: EnergyGrid) -> list[JointHistog
     if calculation.measurement.joint is None or not calculation.producing:
         return []
     padded = [
-        histograms[number].grown(*_margins(calculation, walk, grid)).counts
+        histograms[number].grown(*margins(calculation, walk, grid)).counts
         for number, walk in enumerate(calculation.walks)
     ]
     n_values = calculation.measurement.joint_bins
@@ -206,7 +206,8 @@ def gather_joint(calculation: Calculation, grid: EnergyGrid) -> list[JointHistog
     return [JointHistogram(calculation.measurement.joint, *low, counts=run) for run in by_run]
 
 
-def _margins(calculation: Calculation, walk: Walk, grid: EnergyGrid) -> tuple[int, int]:
+def margins(calculation: Calculation, walk: Walk, grid: EnergyGrid) -> tuple[int, int]:
+    """Return how many bins the common grid has below and above those of a walk."""
     below = walk.first_bin - round((grid.start - calculation.grid.start) / grid.width)
     return below, grid.n_bins - walk.grid.n_bins - below
 
@@ -225,7 +226,7 @@ def transition_estimate(calculation: Calculation, grid: EnergyGrid) -> tuple[np.
     for walk in calculation.walks:
         proposals = walk.weights.proposals
         fit = fit_transitions(np.ascontiguousarray(proposals[:, :-1]), proposals.sum(axis=1))
-        pieces.append(np.pad(fit.ln_g, _margins(calculation, walk, grid), constant_values=-np.inf))
+        pieces.append(np.pad(fit.ln_g, margins(calculation, walk, grid), constant_values=-np.inf))
         chi_square.append(fit.reduced_chi_square)
     all_pieces = calculation.ranks.gather(np.array(pieces).reshape(-1, grid.n_bins))
     all_chi_square = calculation.ranks.gather(np.array(chi_square, dtype=np.float64))

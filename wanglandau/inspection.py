@@ -182,6 +182,9 @@ def _progress(diagnostics: dict[str, Any]) -> list[tuple[str, str]]:
         counted = f"{ground['configurations']} configurations in {ground['orbits']} orbit(s) found"
         error = f"{ground['residual']:+.3f} +- {ground['standard_error']:.3f}"
         lines.append(("ground state", f"{counted}; sampled ln of their number is off by {error}"))
+    if pinned := diagnostics.get("pinned"):
+        numbers = " and ".join(str(count) for count in pinned.values())
+        lines.append(("pinned", f"ln g, at the end(s) of the range, to {numbers} configurations counted by symmetry"))
     if (crossed := diagnostics.get("transition_matrix_rms")) is not None and np.isfinite(crossed):
         lines.append(("cross-check", f"ln g from trials counted from bin to bin differs by {crossed:.4f} (rms, a run)"))
     return lines

@@ -45,6 +45,7 @@ BIN = np.dtype(
     [
         ("ln_g", "f8"),
         ("seen", "i8"),  # 1 once visited
+        ("expected", "i8"),  # 1: ln_g was estimated before the first visit
         ("histogram", "i8"),  # visits in the present stage
         ("visits", "i8"),  # visits in all
         ("energy_sum", "f8"),  # sum of (E - bin centre) over all visits, Ry
@@ -66,8 +67,9 @@ CONTROL = np.dtype(
         ("ln_f", "f8"),  # added to ln_g at every visit
         ("gain", "i8"),  # FIXED, ONE_OVER_T or SAD
         ("trials", "i8"),  # of all walkers together
+        ("trials_before", "i8"),  # which ln g was worth when the walk began
         ("bins_seen", "i8"),
-        ("bins_found", "i8"),  # found since Python last looked
+        ("bins_found", "i8"),  # unexpected ones found since Python last looked
         ("lowest_seen", "i8"),  # of the energy
         ("highest_seen", "i8"),
         ("holds_bottom", "i8"),  # 1 where the lowest energies belong to this window: there a trip turns
@@ -147,10 +149,10 @@ def bin_of(energy: float, composition: Any, control: Any) -> np.int64:
 
 @njit(cache=True)
 def _weight_of_unseen(bins: np.ndarray) -> float:
-    """Return the ln g that a bin never visited counts with: that of the least visited so far."""
+    """Return the ln g that a bin unheard of counts with: the lowest of those visited so far or expected."""
     lowest = np.inf
     for index in range(len(bins)):
-        if bins[index].seen and bins[index].ln_g < lowest:
+        if (bins[index].seen or bins[index].expected) and bins[index].ln_g < lowest:
             lowest = bins[index].ln_g
     return lowest if lowest < np.inf else 0.0
 
@@ -167,7 +169,7 @@ def weight_of(bins: np.ndarray, control: Any, index: Any) -> float:
             return bins[control.high_end].ln_g
         if index < control.low_end:
             return bins[control.low_end].ln_g + control.slope * (index - control.low_end)
-    if not bins[index].seen:
+    if not (bins[index].seen or bins[index].expected):
         return _weight_of_unseen(bins)
     return bins[index].ln_g
 
@@ -232,7 +234,7 @@ def _first_visit(bins: np.ndarray, control: Any, index: Any) -> None:
     bins[index].ln_g = weight_of(bins, control, index)
     bins[index].seen = 1
     control.bins_seen += 1
-    control.bins_found += 1
+    control.bins_found += not bins[index].expected
     energy_bin = index % control.row_length if control.row_length else index
     control.lowest_seen = min(control.lowest_seen, energy_bin)
     control.highest_seen = max(control.highest_seen, energy_bin)
@@ -289,12 +291,13 @@ def record(walker: Any, bins: np.ndarray, control: Any, proposals: np.ndarray) -
 def begin_round(control: Any) -> None:
     """Renew ln_f where it follows the number of trials.
 
-    1/t: visited bins / trials (Belardinelli and Pereyra, PRE 75, 046701 (2007)).
+    1/t: visited bins / trials (Belardinelli and Pereyra, PRE 75, 046701 (2007)), with those that an estimate to begin
+    with was worth.
     SAD: (w + t / t_L) / (w + t^2 / (N t_L)) with the width w of the range of interest over k T_min, its N bins and the
     trials t_L made when it last grew (Pommerenck, Simpson, Perlin and Roundy, arXiv:1906.08822).
     """
     if control.gain == ONE_OVER_T:
-        control.ln_f = control.bins_seen / max(control.trials, 1)
+        control.ln_f = control.bins_seen / max(control.trials + control.trials_before, 1)
     elif control.gain == SAD and control.trials > 0:
         since = control.trials / control.sad_trials
         control.ln_f = (control.sad_width + since) / (control.sad_width + control.trials / control.sad_bins * since)

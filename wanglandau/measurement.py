@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wanglandau.bin_averages import BinAverages
+from wanglandau.end_bins import EndBin
 from wanglandau.ensemble_oracle import EnsembleOracle, checked_member_energies
 from wanglandau.errors import InputError
 from wanglandau.ground_state import LowestStates
@@ -41,6 +42,10 @@ class Measurement:
         Empty unless ``joint`` is given.
     lowest : dict of int to LowestStates
         Configurations of lowest energy met in measurements.
+    counts_ends : bool
+        Whether the configurations of the outermost bins are collected, to pin ln g to their number.
+    ends : dict of int to dict of int to EndBin
+        By walk and side.
     """
 
     oracle: EnergyOracle
@@ -51,6 +56,8 @@ class Measurement:
     averages: dict[int, BinAverages] = field(default_factory=dict)
     histograms: dict[int, JointHistogram] = field(default_factory=dict)
     lowest: dict[int, LowestStates] = field(default_factory=dict)
+    counts_ends: bool = False
+    ends: dict[int, dict[int, EndBin]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, oracle: EnergyOracle, settings: WangLandauSettings) -> Measurement:
@@ -74,12 +81,13 @@ class Measurement:
         possible = [name for name in names if _range_of(name) is not None]
         if settings.joint is not None and settings.joint not in possible:
             raise InputError(f"observable {settings.joint!r} is not known here; choose {', '.join(possible)}")
-        return cls(oracle, observables, isinstance(oracle, EnsembleOracle), settings.joint, settings.joint_bins)
+        members, counts_ends = isinstance(oracle, EnsembleOracle), settings.pinned and oracle.invariant
+        return cls(oracle, observables, members, settings.joint, settings.joint_bins, counts_ends=counts_ends)
 
     @property
     def wanted(self) -> bool:
         """Whether there is anything to measure."""
-        return bool(self.observables) or self.members
+        return bool(self.observables) or self.members or self.counts_ends
 
     @property
     def every(self) -> int:
@@ -102,6 +110,7 @@ class Measurement:
     def begin(self, number: int, walk: Walk) -> None:
         """Start one walk of this process with empty accumulators."""
         self.lowest[number] = LowestStates()
+        self.ends[number] = {side: EndBin(side) for side in (-1, 1)}
         self.averages[number] = BinAverages.empty(self.names, walk.grid.n_bins)
         if self.joint is not None:
             start, width = self.joint_start
@@ -113,6 +122,7 @@ class Measurement:
         self.averages.pop(number, None)
         self.histograms.pop(number, None)
         self.lowest.pop(number, None)
+        self.ends.pop(number, None)
 
     def add(self, number: int, walk: Walk, snapshots: Snapshots) -> None:
         """Measure the snapshots of one walk.
@@ -125,6 +135,9 @@ class Measurement:
         occupations = snapshots.occupations.reshape(-1, snapshots.occupations.shape[-1])
         bins = snapshots.records["bin"].reshape(-1)
         self.lowest[number].look_at(snapshots.records["energy"].reshape(-1), occupations)
+        if self.counts_ends:
+            for end in self.ends[number].values():
+                end.look_at(bins, occupations)
         values = measure_all(self.observables, occupations)
         if self.members and isinstance(self.oracle, EnsembleOracle):
             values = np.concatenate([values, checked_member_energies(self.oracle, occupations)], axis=1)

@@ -6,20 +6,22 @@ the temperature reversed, up to the highest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from wanglandau.density_of_states import log_total_states
 from wanglandau.energy_grid import EnergyGrid
-from wanglandau.walkers import Engine, Walkers, Window, boltzmann_weights, make_walkers
+from wanglandau.starting_weights import ThermalSample
+from wanglandau.walkers import Engine, Walkers, Window, boltzmann_weights, make_snapshots, make_walkers
 
 N_WALKERS = 32
 """Random starts of the search."""
 N_TEMPERATURES = 40
-SWEEPS_PER_TEMPERATURE = 50
 HOTTEST, COLDEST = 3.0, 0.05
 """Annealing temperatures, in units of that where ordering is to be expected; see ``thermal_energy``."""
+LOOKS_PER_TEMPERATURE = 20
+"""Energies of each walker kept at a temperature, from the second half of its trials there."""
 SAMPLE = 2000
 """Random configurations whose energies tell discrete levels from a continuum."""
 LEVEL_TOLERANCE = 1e-9
@@ -45,6 +47,8 @@ class EnergyRange:
         Smallest spacing of energies where they are few and discrete, else None.
     spread : float, Ry
         Standard deviation of the energy over random configurations.
+    sample : ThermalSample or None
+        Energies met on the way.
     """
 
     low: float
@@ -54,9 +58,12 @@ class EnergyRange:
     trials: int
     level_spacing: float | None
     spread: float
+    sample: ThermalSample | None = field(default=None, repr=False, compare=False)
 
 
-def search_range(engine: Engine, composition: int | None, max_trials: int, seed: np.random.SeedSequence) -> EnergyRange:
+def search_range(
+    engine: Engine, composition: int | None, max_trials: int, seed: np.random.SeedSequence, upwards: bool = True
+) -> EnergyRange:
     """Search for the lowest and the highest energy at a composition, or of all compositions.
 
     Parameters
@@ -66,14 +73,16 @@ def search_range(engine: Engine, composition: int | None, max_trials: int, seed:
     max_trials : int
         Most trials to spend on each end.
     seed : SeedSequence
+    upwards : bool
+        Whether to search for the highest energy too; without, it is the highest of some random configurations.
     """
     down, up, sample = seed.spawn(3)
     n_walkers = max(2, min(N_WALKERS, max_trials // (2 * N_TEMPERATURES)))
-    n_rounds = min(SWEEPS_PER_TEMPERATURE * engine.oracle.lattice.n_sites, max_trials // (n_walkers * N_TEMPERATURES))
-    n_rounds = max(1, n_rounds)
+    n_rounds = max(1, max_trials // (n_walkers * N_TEMPERATURES))
     ln_states = log_total_states(engine.oracle.lattice.n_sites, composition)
-    low = _anneal(engine, make_walkers(engine.oracle, composition, n_walkers, down), n_rounds, ln_states, +1.0)
-    high = _anneal(engine, make_walkers(engine.oracle, composition, n_walkers, up), n_rounds, ln_states, -1.0)
+    low, high = (make_walkers(engine.oracle, composition, n_walkers, start) for start in (down, up))
+    cooled = _anneal(engine, low, n_rounds, ln_states, +1.0)
+    heated = _anneal(engine, high, n_rounds, ln_states, -1.0) if upwards else ThermalSample(np.zeros(0), [])
     energies = random_energies(engine, composition, min(SAMPLE, max(2, max_trials // 10)), sample)
     lowest = min(low.records["lowest"].min(), energies.min())
     highest = max(high.records["highest"].max(), energies.max())
@@ -82,9 +91,13 @@ def search_range(engine: Engine, composition: int | None, max_trials: int, seed:
         float(highest),
         int((low.records["lowest"] <= lowest + LEVEL_TOLERANCE).sum()),
         int((high.records["highest"] >= highest - LEVEL_TOLERANCE).sum()),
-        2 * n_walkers * n_rounds * N_TEMPERATURES,
+        (2 if upwards else 1) * n_walkers * n_rounds * N_TEMPERATURES,
         _level_spacing(energies, lowest, highest),
         float(energies.std()),
+        ThermalSample(
+            np.concatenate([heated.betas[::-1], [0.0], cooled.betas]),
+            [*heated.energies[::-1], energies, *cooled.energies],
+        ),
     )
 
 
@@ -149,11 +162,20 @@ def _grid_of_levels(lowest: float, spacing: float, highest: float, window: Windo
     return EnergyGrid.covering(lowest + first * spacing, lowest + last * spacing, spacing)
 
 
-def _anneal(engine: Engine, walkers: Walkers, n_rounds: int, ln_states: float, sign: float) -> Walkers:
+def _anneal(engine: Engine, walkers: Walkers, n_rounds: int, ln_states: float, sign: float) -> ThermalSample:
+    """Cool walkers, with sign -1 through negative temperatures, and return the energies met on the way."""
     scale = thermal_energy(float(walkers.records["energy"].std()) or 1.0, ln_states)
-    for temperature in np.geomspace(HOTTEST, COLDEST, N_TEMPERATURES) * scale:
-        engine.advance(walkers, boltzmann_weights(walkers, sign / temperature), n_rounds)
-    return walkers
+    betas = sign / (np.geomspace(HOTTEST, COLDEST, N_TEMPERATURES) * scale)
+    met = []
+    every = max(1, n_rounds // (2 * LOOKS_PER_TEMPERATURE))
+    for beta in betas:
+        weights = boltzmann_weights(walkers, beta)
+        engine.advance(walkers, weights, n_rounds // 2)
+        rest = n_rounds - n_rounds // 2
+        looks = make_snapshots(walkers, rest // every, every)
+        engine.advance(walkers, weights, rest, looks)
+        met.append(looks.records["energy"].ravel())
+    return ThermalSample(betas, met)
 
 
 def _level_spacing(energies: np.ndarray, low: float, high: float) -> float | None:

@@ -23,6 +23,7 @@ from wanglandau.ground_state import GroundState
 from wanglandau.joining import SeamSignificance, seam_significance
 from wanglandau.joint_histogram import JointHistogram
 from wanglandau.kernels import WALKER
+from wanglandau.pinned_ends import known_end_bins, pin
 from wanglandau.range_search import EnergyRange
 from wanglandau.schedule import flatness
 from wanglandau.settings import WangLandauSettings
@@ -58,7 +59,7 @@ class SampledDensity:
         ln g from the trials counted from bin to bin.
     transition_chi_square : float64[n_walks] or None
     histogram_ln_g : float64[n_runs, n_bins] or None
-        ln g from the histogram, where the result is that from counted transitions.
+        ln g from the histogram before anything known was put in, where there is one density of states only.
     seams : list of SeamSignificance
         One a seam.
     mismatch : float64[n_runs, n_windows - 1]
@@ -73,6 +74,8 @@ class SampledDensity:
         Bins that matter at the temperatures of interest; all of them where no lowest temperature was given.
     ground_state : GroundState or None
         Number of configurations of lowest energy, counted by symmetry and sampled.
+    known : dict of int to int
+        Bins in which the configurations were counted by symmetry, with their number, to which ln g was pinned.
     interrupted : bool
         Whether the user stopped the runs (Ctrl-C); what they had found is kept.
     """
@@ -98,6 +101,7 @@ class SampledDensity:
     ground_state: GroundState | None = None
     interrupted: bool = False
     histogram_ln_g: np.ndarray | None = None
+    known: dict[int, int] = field(default_factory=dict)
 
     @property
     def density(self) -> DensityOfStates:
@@ -120,8 +124,9 @@ class SampledDensity:
         """Difference of ln g from histogram and from counted trials, rms over runs and bins; nan if not counted."""
         if self.transition_ln_g is None or len(self.densities) != 1:
             return float("nan")
-        other = self.density.run_ln_g if self.histogram_ln_g is None else self.histogram_ln_g
-        difference = _difference(self.transition_ln_g, other)
+        if self.histogram_ln_g is None:
+            return float("nan")
+        difference = _difference(self.transition_ln_g, self.histogram_ln_g)
         return float(np.sqrt(np.nanmean(difference**2))) if np.isfinite(difference).any() else float("nan")
 
     def diagnostics(self) -> dict[str, Any]:
@@ -145,7 +150,7 @@ class SampledDensity:
             "bins_not_revisited": by_run["unvisited"].sum(axis=1).tolist(),
             "lowest_energy": records["lowest"].min(axis=1).tolist(),
             "highest_energy": records["highest"].max(axis=1).tolist(),
-            "search": asdict(self.energy_range),
+            "search": {name: value for name, value in vars(self.energy_range).items() if name != "sample"},
             "standard_error_rms": [standard_error_rms(density, self.interest) for density in self.densities.values()],
             "coverage_standard_error": coverage_error(next(iter(self.densities.values())).coverage),
             "windows": self.windows,
@@ -155,6 +160,7 @@ class SampledDensity:
             "transition_matrix_rms": self.transition_mismatch,
             "composition_residual": self.row_residual.tolist(),
             "ground_state": None if self.ground_state is None else _ground_state_values(self.ground_state),
+            "pinned": {str(place): count for place, count in self.known.items()},
             "interrupted": self.interrupted,
             "histogram": self.histogram,
         } | ({} if self.transition_ln_g is None else {"transition_ln_g": self.transition_ln_g})
@@ -187,7 +193,13 @@ def conclude(calculation: Calculation, interrupted: bool = False) -> SampledDens
     table_of_walks = ranks.gather(columns)
     records = np.array([walk.walkers.records for walk in walks], dtype=WALKER).reshape(-1, calculation.n_walkers)
     exchange = calculation.exchange
-    densities, histogram_ln_g = _chosen(combined.densities, transitions, calculation.settings)
+    densities, histogram_ln_g, known = combined.densities, None, {}
+    if len(densities) == 1:
+        ((composition, density),) = densities.items()
+        histogram_ln_g = density.run_ln_g
+        density = _chosen(density, transitions, calculation.settings)
+        known = known_end_bins(calculation, density)
+        densities = {composition: pin(calculation, density, known)}
     return SampledDensity(
         densities,
         combined.visits,
@@ -210,21 +222,19 @@ def conclude(calculation: Calculation, interrupted: bool = False) -> SampledDens
         ground_state,
         interrupted,
         histogram_ln_g,
+        known,
     )
 
 
 def _chosen(
-    densities: dict[int | None, DensityOfStates],
-    transitions: tuple[np.ndarray, np.ndarray] | None,
-    settings: WangLandauSettings,
-) -> tuple[dict[int | None, DensityOfStates], np.ndarray | None]:
+    density: DensityOfStates, transitions: tuple[np.ndarray, np.ndarray] | None, settings: WangLandauSettings
+) -> DensityOfStates:
     """Put ln g from counted transitions in the place of that from the histogram, if that was asked for and is there."""
     if transitions is None or settings.estimator != "transitions":
-        return densities, None
-    ((composition, density),) = densities.items()
+        return density
     if (np.isfinite(density.run_ln_g) & ~np.isfinite(transitions[0])).any():  # bins that no counted trials connect
-        return densities, None
-    return {composition: replace(density, run_ln_g=transitions[0])}, density.run_ln_g
+        return density
+    return replace(density, run_ln_g=transitions[0])
 
 
 _COLUMNS = ("trials", "ln_f", "phase", "extended", "first_bin", "n_bins", "unvisited")

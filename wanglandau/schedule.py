@@ -32,11 +32,27 @@ SETTLED_LN_F_TIMES_BINS = 0.04
 """The same, times the number of bins: more bins take longer to cross and need a smaller ln f for the same error."""
 SETTLED_STAGES = 4
 """Stages that have to end before, however small ln f began."""
+SETTLED_STAGES_EXPECTED = 2
+"""The same for a walk that began with an estimate of ln g."""
 
 
-def first_ln_f(n_bins: int, visits_per_round: int) -> float:
-    """Return the ln f to begin with: 1, less where many visits that do not know of each other would overshoot."""
-    return min(1.0, n_bins / visits_per_round)
+EXPECTED_ERROR = 5.0
+"""Of ln g that was estimated beforehand: as much as a walk has to mend in as many trials as the estimate took."""
+
+
+def first_ln_f(n_bins: int, visits_per_round: int, trials_before: int = 0) -> float:
+    """Return the ln f to begin with.
+
+    Parameters
+    ----------
+    n_bins : int
+    visits_per_round : int
+        Visits that do not know of each other; many would overshoot with a large ln f.
+    trials_before : int
+        Of a walk that would have given an estimate of ln g as good as the one at hand; 0: there is none, and ln f
+        begins at 1 or whatever is allowed.
+    """
+    return min(1.0, n_bins / visits_per_round, n_bins / max(trials_before, 1))
 
 
 def trials_between_checks(n_bins: int, n_walkers: int) -> int:
@@ -139,10 +155,10 @@ def _halve(stage: Stage, weights: Weights) -> None:
     stage.begin(weights)
 
 
-def _is_settled(stage: Stage, weights: Weights) -> bool:
+def _is_settled(stage: Stage, weights: Weights, phase: int) -> bool:
     control = weights.control[0]
     limit = min(SETTLED_LN_F, SETTLED_LN_F_TIMES_BINS / max(int(control["bins_seen"]), 1))
-    return stage.ended >= SETTLED_STAGES and bool(control["ln_f"] <= limit)
+    return (stage.ended >= SETTLED_STAGES or phase == 2) and bool(control["ln_f"] <= limit)
 
 
 def _take_found_bins(weights: Weights) -> int:
@@ -173,7 +189,7 @@ class Halving:
 
     def settled(self, weights: Weights) -> bool:
         """Tell whether ln f is small."""
-        return _is_settled(self.stage, weights)
+        return _is_settled(self.stage, weights, self.phase)
 
 
 @dataclass
@@ -210,10 +226,10 @@ class OneOverT:
         """Halve ln f, and go on to phase 2 if that is below 1/t."""
         control = weights.control[0]
         _halve(self.stage, weights)
-        if control["ln_f"] < control["bins_seen"] / control["trials"]:
+        if control["ln_f"] < control["bins_seen"] / (control["trials"] + control["trials_before"]):
             self.phase, self.phase_one_ln_f = 2, float(control["ln_f"])
             control["gain"] = ONE_OVER_T
 
     def settled(self, weights: Weights) -> bool:
         """Tell whether ln f is small."""
-        return _is_settled(self.stage, weights)
+        return _is_settled(self.stage, weights, self.phase)

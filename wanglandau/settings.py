@@ -72,6 +72,9 @@ class WangLandauSettings:
     estimator : str
         Which estimate of ln g production gives: that of the histogram, or the one from counted transitions, which is
         often more precise; the other is the cross-check.
+    pinned : bool
+        In production, count the configurations of the lowest and of the highest bin by symmetry and bring ln g into
+        agreement with their number, where they are few enough and the ends of the range were not cut off.
     observables : bool
         Measure order parameters and what else the oracle predicts in production.
     joint : str or None
@@ -87,7 +90,7 @@ class WangLandauSettings:
         meV/atom; sample only between these mixing energies. Default: everything, the ends are searched for.
     negative_temperatures : bool or None
         Sample energies high above those of random configurations too, which only negative temperatures favour; they
-        hold less than 1e-6 of all configurations. Default: for up to 64 sites; not where an energy range is given.
+        hold some 0.1 % of all configurations. Default: for up to 64 sites; not where an energy range is given.
     flatness : float or None
         Lowest bin over mean bin that ends a stage; default: 0.5 for up to 8 walkers, 0.8 for more.
     minimum_count : float
@@ -115,6 +118,7 @@ class WangLandauSettings:
     production: bool = True
     transitions: bool = True
     estimator: Estimator = "histogram"
+    pinned: bool = True
     observables: bool = True
     joint: str | None = None
     joint_bins: int = 50

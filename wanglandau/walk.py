@@ -18,8 +18,19 @@ from wanglandau.kernels import FIXED
 from wanglandau.levels import BOLTZMANN
 from wanglandau.rounds import Snapshots
 from wanglandau.sad import StochasticApproximation, bounded_weights, unbounded_estimate
-from wanglandau.schedule import MANY_WALKERS, Halving, OneOverT, Schedule, Stage, first_ln_f, trials_between_checks
+from wanglandau.schedule import (
+    MANY_WALKERS,
+    SETTLED_STAGES,
+    SETTLED_STAGES_EXPECTED,
+    Halving,
+    OneOverT,
+    Schedule,
+    Stage,
+    first_ln_f,
+    trials_between_checks,
+)
 from wanglandau.settings import WangLandauSettings
+from wanglandau.starting_weights import ExpectedWeights
 from wanglandau.walkers import Engine, Walkers, Weights, Window, count_proposals, flat_weights, sort_into_bins
 
 MAX_COUNTED_BINS = 3000
@@ -197,6 +208,7 @@ def make_walk(
     window: Window,
     settings: WangLandauSettings,
     ends: tuple[bool, bool] = (True, True),
+    expected: ExpectedWeights | None = None,
 ) -> Walk:
     """Prepare a walk of given walkers, which have to be inside the window.
 
@@ -211,20 +223,29 @@ def make_walk(
     settings : WangLandauSettings
     ends : (bool, bool)
         Whether the lowest and the highest energies of all belong to this window.
+    expected : ExpectedWeights, optional
+        Of the bins of ``grid``, where something is known of ln g.
     """
     by_composition = settings.ensemble == "semigrand"
     wide, below = wider(grid, walkers.records["energy"].min(), walkers.records["energy"].max())
     n_walkers = walkers.n_walkers
     n_together = n_walkers if n_walkers <= MANY_WALKERS else n_walkers * rounds_together(n_walkers)
-    weights = flat_weights(wide, walkers, first_ln_f(grid.n_bins, n_together), by_composition)
+    before = expected.trials_worth if expected is not None else 0
+    weights = flat_weights(wide, walkers, first_ln_f(grid.n_bins, n_together, before), by_composition)
     weights.control["holds_bottom"], weights.control["holds_top"] = ends
-    return Walk(
-        wide, first_bin - below, window, by_composition, walkers, weights, _make_schedule(settings, walkers, grid)
-    )
+    if expected is not None and before:
+        weights.control["trials_before"] = before
+        inside = weights.bins[below : below + grid.n_bins]
+        inside["expected"] = np.isfinite(expected.ln_g)
+        inside["ln_g"] = np.where(inside["expected"], expected.ln_g, 0.0)
+    schedule = _make_schedule(settings, walkers, grid, before > 0)
+    return Walk(wide, first_bin - below, window, by_composition, walkers, weights, schedule)
 
 
-def _make_schedule(settings: WangLandauSettings, walkers: Walkers, grid: EnergyGrid) -> Schedule:
+def _make_schedule(settings: WangLandauSettings, walkers: Walkers, grid: EnergyGrid, expected: bool) -> Schedule:
     stage = Stage.for_walkers(walkers.n_walkers, settings.flatness, settings.minimum_count)
+    if expected:
+        stage.ended = SETTLED_STAGES - SETTLED_STAGES_EXPECTED
     if settings.schedule_name == "halving":
         return Halving(stage)
     if settings.lowest_temperature is not None:
