@@ -29,10 +29,11 @@ RMS_OF_A_RUN = {4: 0.03, 8: 0.06, 16: 0.4, 32: 0.4}
 ENERGY = {4: 1e-3, 8: 1e-3, 16: 2e-3, 32: 5e-3}
 """Of u at the critical temperature, J per site."""
 HEAT_CAPACITY = {4: 0.01, 8: 0.01, 16: 0.01, 32: 0.03}
-RELATIVE_ERROR = 0.0015
+RELATIVE_ERROR, RELATIVE_ERROR_AS_SAMPLED = 0.00035, 0.0020
 """Mean relative error of ln g for 32 x 32 after 7e5 sweeps of one walker; F. Wang and D. P. Landau, Phys. Rev. Lett.
-86, 2050 (2001), report 0.00035. With g(E_0) = 2 it is mostly the error of ln g at the lowest levels:
-some 50 round trips leave 0.1 there, times the mean of 1 / ln g, 0.0074."""
+86, 2050 (2001), report 0.00035. With g(E_0) = 2 it is mostly the error of ln g at the lowest and highest levels, times
+the mean of 1 / ln g, 0.0074: 20 round trips, which is what such a walk makes even with exact weights, leave 0.15 there.
+The first limit is for ln g pinned to the two configurations of each of these levels, the second for ln g as sampled."""
 
 
 @lru_cache
@@ -84,9 +85,13 @@ def test_critical_temperature_from_finite_sizes() -> None:
 def test_relative_error_of_the_largest() -> None:
     """32 x 32, 7e5 sweeps in one window, mean over four seeds, g(E_0) = 2."""
     reference, result = sampled(32)
-    errors = reference.relative_errors(result.density)
-    transitions = reference.relative_errors(result.density, result.transition_ln_g)
-    print(f"mean relative error {errors.mean():.4%} {errors.tolist()}; from transitions {transitions.mean():.4%}")
+    errors, *sampled_errors = (
+        reference.relative_errors(result.density, ln_g)
+        for ln_g in (None, result.histogram_ln_g, result.transition_ln_g)
+    )
+    means = [f"{values.mean():.4%}" for values in sampled_errors]
+    print(f"mean relative error {errors.mean():.4%} {errors.tolist()}; as sampled and from transitions {means}")
+    assert list(result.known.values()) == [2, 2]
     assert errors.mean() < RELATIVE_ERROR
-    assert transitions.mean() < RELATIVE_ERROR
+    assert max(values.mean() for values in sampled_errors) < RELATIVE_ERROR_AS_SAMPLED
     assert reference.relative_errors(raised(result.density, slice(0, 1), 0.5)).mean() > RELATIVE_ERROR
