@@ -142,7 +142,7 @@ def _loop(
     optimiser = torch.optim.AdamW(
         network.parameter_groups(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda epoch: _step_size(epoch, settings))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda epoch: step_size(epoch, settings))
     history = History()
     best, kept = math.inf, None
     bar = tqdm(range(settings.epochs), desc="training", unit="epoch", disable=True if quiet else None, mininterval=0.5)
@@ -169,7 +169,8 @@ def _loop(
     return history
 
 
-def _step_size(epoch: int, settings: TrainingSettings) -> float:
+def step_size(epoch: int, settings: TrainingSettings) -> float:
+    """Return the step of Adam in an epoch, in units of the first."""
     if settings.schedule == "constant":
         return 1.0
     return 0.5 * (1.0 + math.cos(math.pi * epoch / max(1, settings.epochs)))

@@ -35,8 +35,9 @@ LONG_SEARCH = 4
 """How many times longer the lowest energies of large cells are searched for, whose highest are not wanted."""
 SEARCH_SHARE = 0.05
 """Part of the trials of all runs that such a search may take."""
-EXCHANGE_SWEEPS, MIN_EXCHANGE_TRIALS = 10, 1000
-"""Trials of all walkers of a walk between exchanges, in sweeps, and at least."""
+EXCHANGE_SWEEPS, MIN_EXCHANGE_TRIALS = 40, 10_000
+"""Trials of all walkers of a walk between exchanges, in sweeps, and at least: walkers take longer to cross a window,
+and an exchange costs as much as a thousand trials."""
 COVERAGE_SAMPLE = 20_000
 SITES_OF_FULL_RANGE = 64
 LOWEST_COVERAGE = 0.01
