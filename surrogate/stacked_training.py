@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -115,7 +116,7 @@ class StackedTraining:
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         named = list(self.network.named_parameters())
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [value for name, value in named if not self.network.is_bias(name)]},
             {"params": [value for name, value in named if self.network.is_bias(name)], "weight_decay": 0.0},
         ]
@@ -205,7 +206,7 @@ class StackedTraining:
         """Record one step as a graph; the steps that torch wants made beforehand are taken back."""
         static_chosen, static_turns = chosen.clone(), turns.clone()
         before = {name: value.clone() for name, value in self.state().items()}
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):

@@ -39,7 +39,7 @@ EXCHANGE_SWEEPS, MIN_EXCHANGE_TRIALS = 40, 10_000
 """Trials of all walkers of a walk between exchanges, in sweeps, and at least: walkers take longer to cross a window,
 and an exchange costs as much as a thousand trials."""
 COVERAGE_SAMPLE = 20_000
-SITES_OF_FULL_RANGE = 64
+SITES_OF_FULL_RANGE = 32
 LOWEST_COVERAGE = 0.01
 """An energy window has to hold at least this part of all configurations, or ln g cannot be normalised."""
 TAIL = 3.0

@@ -90,7 +90,7 @@ class WangLandauSettings:
         meV/atom; sample only between these mixing energies. Default: everything, the ends are searched for.
     negative_temperatures : bool or None
         Sample energies high above those of random configurations too, which only negative temperatures favour; they
-        hold some thousandth of all configurations. Default: for up to 64 sites; not where an energy range is given.
+        hold some thousandth of all configurations. Default: for up to 32 sites; not where an energy range is given.
     flatness : float or None
         Lowest bin over mean bin that ends a stage; default: 0.5 for up to 8 walkers, 0.8 for more.
     minimum_count : float
