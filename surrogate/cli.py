@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from surrogate.data_commands import label
 from surrogate.ensemble_commands import cross_validated_ensemble, ensemble_settings, train_ensemble
 from surrogate.recipes import ModelOptions
 from surrogate.settings import TASKS
@@ -176,7 +177,8 @@ def evaluate(
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
     description = "Train multitask surrogates of first-principles energies and say how good they are."
-    return run_program("surrogate", description, {"train": train, "evaluate": evaluate}, arguments)
+    commands = {"train": train, "evaluate": evaluate, "label": label}
+    return run_program("surrogate", description, commands, arguments)
 
 
 def _load_data(system: System, file: Path | None) -> Dataset:
