@@ -62,6 +62,51 @@ def label(
     return Report(f"{_sentence(values)}\n{data.attributes['code']}\n\n{caution}", values | {"caution": caution})
 
 
+def import_text(
+    system: str,
+    folder: Path,
+    /,
+    *,
+    out: Path | None = None,
+    reference_energies: tuple[float, float] | None = None,
+) -> Report:
+    """Make a data set of a folder of published text files, one a configuration.
+
+    Each file is what LSMS writes as info_evec_out: total energy, band energy and Fermi energy (Ry), then 18 columns for
+    each atom: Z, index, position (Bohr), electrons, moment and others. Atoms may come in any order. The folder holds
+    nothing else. The files do not say whether a run converged: leave those out that did not.
+
+    Parameters
+    ----------
+    system : str
+        cuau, fept or a TOML file that describes another lattice; its cell must be that of the files.
+    folder : Path
+        Folder of the files.
+    out : Path
+        HDF5 file to write; SYSTEM-imported-data.h5 unless said otherwise.
+    reference_energies : tuple of two float
+        Energies of the pure species, Ry per atom; those of files in which all atoms are of one species unless said
+        otherwise.
+    """
+    from surrogate.dataset import save_dataset
+    from surrogate.text_dataset import read_text_dataset
+    from wanglandau.systems import load_system
+
+    started = time.perf_counter()
+    chosen = load_system(system)
+    target = _writable(out or Path(f"{chosen.name}-imported-data.h5"))
+    data = read_text_dataset(folder, chosen, reference_energies)
+    save_dataset(data, target)
+    values = _summary(data, target, chosen.name, started)
+    values |= {"reference_energies_from": data.attributes["reference_energies_from"]}
+    first, second = (f"{energy:.6f}" for energy in data.reference_energies)
+    lines = [
+        _sentence(values),
+        f"reference energies {first} and {second} Ry per atom, {values['reference_energies_from']}",
+    ]
+    return Report("\n".join(lines), values)
+
+
 def _writable(target: Path) -> Path:
     """Return the file to write after making sure, before any work, that its folder is there."""
     if not target.parent.is_dir():
