@@ -8,6 +8,8 @@
 Positions are in Bohr, electrons are all of the cell around the atom (subtract Z for the charge), moments in Bohr
 magnetons. The other numbers are directions of moments and constraining fields; they are checked to be numbers and not
 used. Whether a run converged does not stand in its file. Nothing that is read is executed.
+
+That the published sets have this format is known from LSMS and from a published loader of them, not from the sets.
 """
 
 from __future__ import annotations
