@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from surrogate.data_commands import import_text, label
 from surrogate.ensemble_commands import cross_validated_ensemble, ensemble_settings, train_ensemble
 from surrogate.recipes import ModelOptions
 from surrogate.settings import TASKS
-from wanglandau.command_line import Report, run_program
+from wanglandau.command_line import Command, Report, run_program
 from wanglandau.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def train(
     tasks : str
         What to learn, such as energy,charge; everything the data set has unless said otherwise.
     dataset : Path
-        Data set to learn from instead of the shipped one.
+        Data set to learn from instead of the shipped one: an HDF5 file or a folder of published text files.
     out : Path
         Artefact to write; SYSTEM-ARCHITECTURE.safetensors (.ubj for xgboost) unless said otherwise, with -ensemble
         behind the architecture where there are members.
@@ -66,11 +67,12 @@ def train(
     options : ModelOptions
         Settings that override the recipe.
     """
+    from surrogate.data_source import load_any
     from wanglandau.systems import load_system
 
     started = time.perf_counter()
     chosen = load_system(system)
-    data = _load_data(chosen, dataset)
+    data = load_any(dataset, chosen)
     learnt = _tasks(tasks, data, architecture)
     suffix = "ubj" if architecture == "xgboost" else "safetensors"
     several = ensemble_settings(members, member_fraction, architecture)
@@ -131,7 +133,7 @@ def evaluate(
     artefact : Path
         File written by surrogate train, single or ensemble, instead of an oracle.
     dataset : Path
-        Data set to compare with instead of the shipped one.
+        Data set to compare with instead of the shipped one: an HDF5 file or a folder of published text files.
     cross_validate : int
         Number of parts; trains the architecture with its recipe instead of evaluating an oracle.
     repeats : int
@@ -151,10 +153,11 @@ def evaluate(
     options : ModelOptions
         Settings that override the recipe in cross-validation.
     """
+    from surrogate.data_source import load_any
     from wanglandau.systems import load_system
 
     chosen = load_system(system)
-    data = _load_data(chosen, dataset)
+    data = load_any(dataset, chosen)
     several = ensemble_settings(members, member_fraction, architecture)
     if cross_validate is None:
         _refuse_training_options(tasks, paper or several is not None, options)
@@ -176,21 +179,8 @@ def evaluate(
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
     description = "Train multitask surrogates of first-principles energies and say how good they are."
-    return run_program("surrogate", description, {"train": train, "evaluate": evaluate}, arguments)
-
-
-def _load_data(system: System, file: Path | None) -> Dataset:
-    from surrogate.dataset import SHIPPED, load_dataset
-
-    if file is None and system.name not in SHIPPED:
-        raise InputError(f"no data set is shipped for system {system.name}; give one with --dataset FILE")
-    data = load_dataset(system.name if file is None else file)
-    if data.lattice.fingerprint != system.lattice.fingerprint:
-        raise InputError(
-            f"the data set is for {'-'.join(data.lattice.species)} with {data.lattice.n_sites} sites, not for the cell "
-            f"of system {system.name} ({'-'.join(system.lattice.species)}, {system.lattice.n_sites} sites)"
-        )
-    return data
+    commands: dict[str, Command] = {"train": train, "evaluate": evaluate, "label": label, "import-text": import_text}
+    return run_program("surrogate", description, commands, arguments)
 
 
 def _tasks(tasks: str | None, data: Dataset, architecture: str) -> tuple[str, ...]:

@@ -92,6 +92,26 @@ def shipped_model(system: System, which: str) -> Artefact | Ensemble:
         return load_model(path)
 
 
+def find_model(which: str, system: System) -> Artefact | Ensemble:
+    """Load a surrogate that gives energies: one that is shipped for the system, or a file.
+
+    Parameters
+    ----------
+    which : str
+        ``lattice``, ``dense``, ``ensemble`` or the path of an artefact.
+    system : System
+
+    Raises
+    ------
+    InputError
+        If there is none, it cannot be read, or it has not learnt energies.
+    """
+    model = shipped_model(system, which) if which in (*ARCHITECTURES, ENSEMBLE) else load_model(which)
+    if "energy" not in model.card.tasks:
+        raise InputError(f"this surrogate has learnt {', '.join(model.card.tasks)} but no energy; it is no oracle")
+    return model
+
+
 def make_oracle(model: Artefact | Ensemble, lattice: Lattice) -> SurrogateOracle | EnsembleSurrogateOracle:
     """Make the oracle of a trained model or of an ensemble of them.
 
@@ -123,12 +143,7 @@ def from_argument(argument: str, system: System) -> EnergyOracle:
     which, at, device = argument, "", ""
     if "@" in argument and not Path(argument).exists():
         which, at, device = argument.rpartition("@")
-    if not which or which in (*ARCHITECTURES, ENSEMBLE):
-        artefact = shipped_model(system, which or "lattice")
-    else:
-        artefact = load_model(which)
-    if "energy" not in artefact.card.tasks:
-        raise InputError(f"this surrogate has learnt {', '.join(artefact.card.tasks)} but no energy; it is no oracle")
+    artefact = find_model(which or "lattice", system)
     if not at:
         return make_oracle(artefact, system.lattice)
     if not isinstance(artefact, Artefact):
