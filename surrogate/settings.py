@@ -51,9 +51,6 @@ class TrainingSettings:
         Epochs without a better validation loss after which training stops; the best weights are kept.
     augment : bool
         Whether every batch is turned by random operations of the space group; changes nothing for an invariant network.
-    averaging : float
-        Decay of a running average of the weights, step by step, which is then what is validated and kept; 0: none. Only
-        where replicas are trained together.
     seed : int
         Of initial weights, validation split, batches and augmentation.
     """
@@ -68,7 +65,6 @@ class TrainingSettings:
     validation_fraction: float = 0.0
     patience: int = 100
     augment: bool = False
-    averaging: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -78,7 +74,6 @@ class TrainingSettings:
         _check("weight_decay", self.weight_decay, 0.0, 1e3)
         _check("validation_fraction", self.validation_fraction, 0.0, 0.9)
         _check("patience", self.patience, 1, 10_000_000)
-        _check("averaging", self.averaging, 0.0, 0.999999)
         _check("seed", self.seed, 0, 2**31)
         if self.loss not in ("mse", "norm") or self.schedule not in ("constant", "cosine"):
             raise InputError(f"loss {self.loss!r} or schedule {self.schedule!r} unknown: mse, norm; constant, cosine")

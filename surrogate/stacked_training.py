@@ -62,6 +62,8 @@ class StackedTraining:
     splits : Splits
     settings : TrainingSettings
         ``seed`` and ``validation_fraction`` are not used: splits say it all.
+    averaging : float
+        Decay of a running average of the weights, step by step, which is then what is validated and kept; 0: none.
 
     Attributes
     ----------
@@ -72,9 +74,16 @@ class StackedTraining:
     """
 
     def __init__(
-        self, network: StackedDenseNetwork, dataset: Dataset, splits: Splits, settings: TrainingSettings
+        self,
+        network: StackedDenseNetwork,
+        dataset: Dataset,
+        splits: Splits,
+        settings: TrainingSettings,
+        averaging: float = 0.0,
     ) -> None:
-        self.network, self.settings = network, settings
+        if not 0.0 <= averaging < 1.0:
+            raise InputError(f"averaging is {averaging}; expected at least 0 and less than 1")
+        self.network, self.settings, self._averaging = network, settings, averaging
         device = next(network.parameters()).device
         self._device = device
         self._inputs = torch.as_tensor(dataset.occupations, dtype=torch.float32, device=device)
@@ -223,8 +232,8 @@ class StackedTraining:
         loss = self._losses(chosen, turns)
         loss.sum().backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
-        if self.settings.averaging > 0:
-            torch._foreach_lerp_(self._averages, list(self.network.parameters()), 1.0 - self.settings.averaging)
+        if self._averaging > 0:
+            torch._foreach_lerp_(self._averages, list(self.network.parameters()), 1.0 - self._averaging)
         return loss.detach()
 
     def _losses(self, chosen: Tensor, turns: Tensor | None) -> Tensor:
@@ -246,7 +255,7 @@ class StackedTraining:
     @torch.no_grad()
     def _validate(self) -> None:
         """Keep the weights of every running replica whose validation loss is the lowest so far."""
-        source = self._averages if self.settings.averaging > 0 else [p.detach() for p in self.network.parameters()]
+        source = self._averages if self._averaging > 0 else [p.detach() for p in self.network.parameters()]
         if not self._validation.shape[1]:
             better = torch.ones_like(self.best_loss, dtype=torch.bool)
         else:

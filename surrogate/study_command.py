@@ -1,0 +1,113 @@
+"""``surrogate study``."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from surrogate.study_settings import StudySettings
+from wanglandau.command_line import Report
+from wanglandau.errors import InputError
+
+if TYPE_CHECKING:
+    from surrogate.dataset import Dataset
+    from surrogate.study_models import StudyModel
+    from wanglandau.systems import System
+
+QUICK = {"splits": 3, "paper_epochs": 10, "epochs": 10}
+QUICK_PER_COMPOSITION = 60
+
+
+def study(
+    system: str,
+    /,
+    *,
+    settings: StudySettings,
+    dataset: Path | None = None,
+    models: str | None = None,
+    quick: bool = False,
+    folder: Path | None = None,
+) -> Report:
+    """Run the accuracy study of the paper: many shuffled splits, its networks, the same trained better, baselines.
+
+    Without a data set the study is made on model data: the balanced sample of the paper, 28,058 configurations of a
+    32-atom cell, labelled by the shipped surrogate. The folder receives a report in Markdown, a table of all splits and
+    figures. A study that was stopped goes on where it was when the command is given again.
+
+    Parameters
+    ----------
+    system : str
+        cuau, fept or a TOML file that describes another lattice.
+    settings : StudySettings
+        How the study is made.
+    dataset : Path
+        Data set in HDF5, or a folder of published text files, instead of model data.
+    models : str
+        Comma-separated part of the models, as their files are called (dense-EC, dense-EC-paper, trees-E, lattice-EC,
+        clusters-E, composition-E ...); all unless said otherwise.
+    quick : bool
+        A small sample, three splits and ten epochs: to see that everything works.
+    folder : Path
+        Where everything goes; study-SYSTEM unless said otherwise.
+    """
+    from surrogate.study import run_study
+    from surrogate.study_report import csv_table, markdown
+    from wanglandau.systems import load_system
+
+    chosen = load_system(system)
+    if quick:
+        settings = dataclasses.replace(settings, **QUICK)
+    data, source = _data(chosen, dataset, settings.seed, quick)
+    wanted = _models(data, models)
+    target = folder or Path(f"study-{chosen.name}")
+    results = run_study(data, chosen.name, wanted, settings, target)
+    caution = str(data.attributes.get("caution", ""))
+    (target / "splits.csv").write_text(csv_table(results), encoding="utf-8")
+    figures = _figures(results, target, caution)
+    text = markdown(results, chosen.name, settings, source, _command(), figures)
+    (target / "report.md").write_text(text, encoding="utf-8")
+    values = {"folder": target, "report": text, "models": {r.model.slug: r.details for r in results}}
+    return Report(f"{text}\nwritten to {target}", values)
+
+
+def _command() -> str:
+    return shlex.join(["surrogate", *sys.argv[1:]])
+
+
+def _data(system: System, dataset: Path | None, seed: int, quick: bool) -> tuple[Dataset, str]:
+    if dataset is not None:
+        from surrogate.data_source import load_any
+
+        data = load_any(dataset, system)
+        return data, f"Data: {len(data)} configurations of {data.attributes.get('code', dataset)}."
+    from surrogate.model_data import Sample, label
+    from surrogate.oracle import find_model, make_oracle
+
+    oracle = make_oracle(find_model("lattice", system), system.lattice)
+    sample = Sample(QUICK_PER_COMPOSITION, seed) if quick else Sample(seed=seed)
+    data = label(oracle, sample, system.name)
+    return data, f"Model data: {len(data)} configurations, labelled by the lattice surrogate, not by LSMS."
+
+
+def _models(data: Dataset, wanted: str | None) -> list[StudyModel]:
+    from surrogate.study_models import study_models
+
+    every = {model.slug: model for model in study_models(data)}
+    if wanted is None:
+        return list(every.values())
+    unknown = [name for name in wanted.split(",") if name not in every]
+    if unknown:
+        raise InputError(f"there is no model {unknown[0]!r} for these data; choose among {', '.join(every)}")
+    return [every[name] for name in wanted.split(",")]
+
+
+def _figures(results: Any, folder: Path, note: str) -> list[str]:
+    try:
+        from surrogate.study_figures import study_figures
+
+        return study_figures(results, folder, note)
+    except ImportError:  # the table is worth having without pictures
+        return []

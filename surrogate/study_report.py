@@ -1,0 +1,171 @@
+"""The tables of a study, in the paper's terms and in those that matter, as Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from surrogate.study import ModelResult
+from surrogate.study_models import INITIALS
+from surrogate.study_settings import StudySettings
+
+PAPER_R2: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]] = {
+    "cuau": {
+        "E": {"energy": (0.999999, 1.147116e-7)},
+        "C": {"charge": (0.993889, 0.002019)},
+        "E+C": {"energy": (0.999990, 6.2e-6), "charge": (0.990106, 0.0089)},
+    },
+    "fept": {
+        "E": {"energy": (0.999999, 1.147116e-7)},
+        "C": {"charge": (0.993889, 0.002019)},
+        "M": {"moment": (0.996505, 0.0009)},
+        "E+C": {"energy": (0.999989, 5.3e-6), "charge": (0.959282, 0.0219)},
+        "E+M": {"energy": (0.999985, 3.3e-5), "moment": (0.974768, 0.0335)},
+        "C+M": {"charge": (0.978824, 0.0046), "moment": (0.996109, 0.0008)},
+        "E+C+M": {"energy": (0.999976, 4.6e-6), "charge": (0.976299, 0.0090), "moment": (0.990846, 0.0037)},
+    },
+}
+"""R^2 of the test part, mean and deviation over 60 splits, quoted from Tables 3 and 4 of the paper. Its rows of single
+tasks are the same for both alloys, so at least one of them is a copy."""
+
+R2 = {"energy": "total_energy_r2", "charge": "charge_r2", "moment": "moment_r2"}
+ENERGY_COLUMNS: Mapping[str, Callable[[dict[str, Any]], float | None]] = {
+    "RMSE": lambda report: report.get("mixing_energy_rmse_within_composition_mev_per_atom"),
+    "RMSE, means removed": lambda r: r.get("mixing_energy_rmse_within_composition_mean_removed_mev_per_atom"),
+    "MAE": lambda report: report.get("mixing_energy_mae_mev_per_atom"),
+    "largest": lambda report: report.get("mixing_energy_max_error_mev_per_atom"),
+    "R^2 within composition": lambda report: report.get("mixing_energy_r2_within_composition"),
+    "lowest decile RMSE": lambda report: (report.get("lowest_decile") or {}).get("rmse"),
+    "rank correlation there": lambda report: (report.get("lowest_decile") or {}).get("spearman"),
+    "symmetry spread": lambda report: report.get("symmetry_spread_mev_per_atom"),
+}
+"""Errors of the mixing energy on the test part, meV/atom where they have a unit."""
+
+
+def over_splits(result: ModelResult, value: Callable[[dict[str, Any]], float | None]) -> tuple[float, float] | None:
+    """Return mean and standard deviation of a figure over the splits; None where there is none."""
+    found = [number for report in result.reports if (number := value(report)) is not None]
+    if not found:
+        return None
+    return float(np.mean(found)), float(np.std(found, ddof=1)) if len(found) > 1 else float("nan")
+
+
+def markdown(
+    results: list[ModelResult], system: str, settings: StudySettings, source: str, command: str, figures: list[str]
+) -> str:
+    """Write the whole report.
+
+    Parameters
+    ----------
+    results : list of ModelResult
+    system : str
+    settings : StudySettings
+    source : str
+        What the data are, in a sentence.
+    command : str
+        That made it.
+    figures : list of str
+        Files to show, relative to the report.
+    """
+    how = "symmetry-equivalent configurations on one side" if settings.by_orbit else "as the paper split"
+    lines = [
+        f"# Accuracy study, {system}",
+        "",
+        f"{source} {settings.splits} shuffled splits (70 / 15 / 15 per cent, {how}), seed {settings.seed}. Networks "
+        f"marked *as the paper* were trained for {settings.paper_epochs} epochs, the paper's for 30,000; those of our "
+        f"recipe for {settings.epochs}. Made by `{command}`.",
+        "",
+        "## R^2 of the test part, as in the paper",
+        "",
+        "1 - R^2 of total energies, charges and moments: mean ± deviation over the splits; the paper's are quoted.",
+        "",
+        *_table(_r2_rows(results, system)),
+        "",
+        "## Mixing energy of the test part, meV/atom",
+        "",
+        "R^2 of total energies cannot tell a usable model from a useless one: composition moves them by 10^4 Ry.",
+        "",
+        *_table(_energy_rows(results)),
+        "",
+        "## How it was trained",
+        "",
+        *_table(_training_rows(results)),
+    ]
+    for figure in figures:
+        lines += ["", f"![{figure.removesuffix('.png').replace('-', ' ')}]({figure})"]
+    return "\n".join(lines) + "\n"
+
+
+def csv_table(results: list[ModelResult]) -> str:
+    """Write every split of every model as a row."""
+    columns = {f"{task}_r2": _reader(key) for task, key in R2.items()}
+    columns |= {name.replace(",", "").replace(" ", "_"): value for name, value in ENERGY_COLUMNS.items()}
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["model", "split", *columns])
+    for result in results:
+        for number, report in enumerate(result.reports):
+            writer.writerow([result.model.slug, number, *(value(report) for value in columns.values())])
+    return text.getvalue()
+
+
+def _reader(key: str) -> Callable[[dict[str, Any]], float | None]:
+    return lambda report: report.get(key)
+
+
+def _r2_rows(results: list[ModelResult], system: str) -> list[list[str]]:
+    rows = [["model", *(INITIALS[task] for task in R2), *(f"{INITIALS[task]}, paper" for task in R2)]]
+    for result in results:
+        own = [_r2(over_splits(result, _reader(key))) for key in R2.values()]
+        letters = "+".join(INITIALS[task] for task in result.model.tasks)
+        quoted = PAPER_R2.get(system, {}).get(letters, {}) if result.model.kind == "dense" else {}
+        rows.append([result.model.name, *own, *(_r2(quoted.get(task)) for task in R2)])
+    return _without_empty_columns(rows)
+
+
+def _energy_rows(results: list[ModelResult]) -> list[list[str]]:
+    rows = [["model", *ENERGY_COLUMNS]]
+    for result in results:
+        if "energy" in result.model.tasks:
+            found = [over_splits(result, value) for value in ENERGY_COLUMNS.values()]
+            rows.append([result.model.name, *(_mean(values) for values in found)])
+    return rows
+
+
+def _training_rows(results: list[ModelResult]) -> list[list[str]]:
+    rows = [["model", "epochs", "best epoch, mean", "seconds, all splits", "on"]]
+    for result in results:
+        details = result.details
+        best = details.get("best_epoch_mean")
+        rows.append(
+            [
+                result.model.name,
+                str(details.get("epochs", "")),
+                "" if best is None else f"{best:.0f}",
+                f"{details.get('seconds', float('nan')):.0f}",
+                str(details.get("machine", "")),
+            ]
+        )
+    return rows
+
+
+def _r2(values: tuple[float, float] | None) -> str:
+    return "" if values is None else f"{1 - values[0]:.2g} ± {values[1]:.1g}"
+
+
+def _mean(values: tuple[float, float] | None) -> str:
+    return "" if values is None else f"{values[0]:.4g} ± {values[1]:.1g}"
+
+
+def _without_empty_columns(rows: list[list[str]]) -> list[list[str]]:
+    kept = [place for place in range(len(rows[0])) if place == 0 or any(row[place] for row in rows[1:])]
+    return [[row[place] for place in kept] for row in rows]
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return [lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]
