@@ -1,4 +1,4 @@
-"""The console program ``surrogate``: train models and say how good they are."""
+"""The console program ``surrogate``: train models and say how good and how fast they are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from surrogate.ensemble_commands import cross_validated_ensemble, ensemble_settings, train_ensemble
 from surrogate.recipes import ModelOptions
 from surrogate.settings import TASKS
-from wanglandau.command_line import Report, run_program
+from surrogate.time_command import time_models
+from wanglandau.command_line import Command, Report, run_program
 from wanglandau.errors import InputError
 
 if TYPE_CHECKING:
@@ -175,8 +176,9 @@ def evaluate(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    description = "Train multitask surrogates of first-principles energies and say how good they are."
-    return run_program("surrogate", description, {"train": train, "evaluate": evaluate}, arguments)
+    description = "Train multitask surrogates of first-principles energies and say how good and how fast they are."
+    commands: dict[str, Command] = {"train": train, "evaluate": evaluate, "time": time_models}
+    return run_program("surrogate", description, commands, arguments)
 
 
 def _load_data(system: System, file: Path | None) -> Dataset:
