@@ -74,7 +74,7 @@ def time_models(
     if csv is not None:
         csv.write_text(timing_csv(timing), encoding="utf-8")
     if figure is not None:
-        timing_figure(figure, timing, f"Medians and quartiles; {machine.cpu}, GPU {machine.gpu or 'none'}.")
+        timing_figure(figure, timing, f"Medians and quartiles; {machine.cpu}; GPU: {machine.gpu or 'none'}.")
     written = [f"wrote {path}" for path in (csv, figure) if path is not None]
     return Report("\n".join([timing_text(timing), *written]), timing_values(timing))
 

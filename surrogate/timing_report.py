@@ -219,12 +219,13 @@ def notes(timing: Timing) -> list[str]:
     if timing.recorded:
         lines.append(
             "LSMS, recorded: one core, when the shipped data were made, with their modest settings (small interaction "
-            "zone). Another machine than this one, so the ratios are good to an order of magnitude."
+            "zone) and perhaps on another machine than this one, so the ratios are good to an order of magnitude."
         )
     if timing.quoted:
         lines.append(
-            "Quoted, not measured: Tables 1 and 2 of the paper, LSMS on 8 cores of Titan with a GPU. A second for a "
-            "network of this size is loading; compare it with the load in a fresh process, not with a call."
+            "Quoted, not measured: Tables 1 and 2 of the paper, LSMS on 8 cores of Titan with a GPU. A second is far "
+            "more than the arithmetic of such a network and most likely its loading: compare it with the load in a "
+            "fresh process, not with a call."
         )
     names = {times.model.name for times in timing.models}
     if "dense, energy" in names:
@@ -233,8 +234,10 @@ def notes(timing: Timing) -> list[str]:
             "depend on its weights. The trees were trained in full: theirs depends on their shape."
         )
     if any(times.model.device == "cuda" for times in timing.models):
+        from surrogate.torch_oracle import BLOCK  # torch only where it was used
+
         lines.append(
-            "On the GPU surrogates are evaluated in blocks of 2,048, so that no energy depends on its batch: one "
+            f"On the GPU surrogates are evaluated in blocks of {BLOCK:,}, so that no energy depends on its batch: one "
             "configuration takes as long as a block. Copies to and from the GPU are included."
         )
     busy = timing.machine.load_average

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import xgboost
 
 from surrogate import machine, time_command
 from surrogate.cli import main
@@ -59,6 +61,13 @@ def run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, st
     code = main(["time", *map(str, words)])
     printed = capsys.readouterr()
     return code, printed.out, printed.err
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Trees on all of several busy cores take fifty times as long as on one."""
+    with xgboost.config_context(nthread=1):
+        yield
 
 
 @pytest.fixture(scope="module")
