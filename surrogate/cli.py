@@ -1,4 +1,4 @@
-"""The console program ``surrogate``: train models and say how good they are."""
+"""The console program ``surrogate``: train models and say how good and how fast they are."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from surrogate.data_commands import import_text, label
 from surrogate.ensemble_commands import cross_validated_ensemble, ensemble_settings, train_ensemble
 from surrogate.recipes import ModelOptions
 from surrogate.settings import TASKS
+from surrogate.study_command import study
+from surrogate.time_command import time_models
 from wanglandau.command_line import Command, Report, run_program
 from wanglandau.errors import InputError
 
@@ -178,8 +180,15 @@ def evaluate(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    description = "Train multitask surrogates of first-principles energies and say how good they are."
-    commands: dict[str, Command] = {"train": train, "evaluate": evaluate, "label": label, "import-text": import_text}
+    description = "Train multitask surrogates of first-principles energies and say how good and how fast they are."
+    commands: dict[str, Command] = {
+        "train": train,
+        "evaluate": evaluate,
+        "study": study,
+        "time": time_models,
+        "label": label,
+        "import-text": import_text,
+    }
     return run_program("surrogate", description, commands, arguments)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from surrogate.study_models import StudyModel
     from wanglandau.systems import System
 
-QUICK = {"splits": 3, "paper_epochs": 10, "epochs": 10}
+QUICK_SPLITS, QUICK_EPOCHS = 3, 10
 QUICK_PER_COMPOSITION = 60
 
 
@@ -59,7 +59,7 @@ def study(
 
     chosen = load_system(system)
     if quick:
-        settings = dataclasses.replace(settings, **QUICK)
+        settings = dataclasses.replace(settings, splits=QUICK_SPLITS, epochs=QUICK_EPOCHS, paper_epochs=QUICK_EPOCHS)
     data, source = _data(chosen, dataset, settings.seed, quick)
     wanted = _models(data, models)
     target = folder or Path(f"study-{chosen.name}")
