@@ -1,8 +1,7 @@
 """Training of many replicas together: each on a split of its own, with early stop of its own.
 
-Batches are drawn by a counter-based generator (splitmix64, G. L. Steele, D. Lea and C. H. Flood, Proc. OOPSLA 2014)
-keyed by the replica's seed and the epoch, on the device: a replica meets the same batches in any company. On a GPU one
-step of all replicas is a captured graph that is replayed.
+Batches are drawn by a counter-based generator keyed by the replica's seed and the epoch, on the device: a replica meets
+the same batches in any company. On a GPU one step of all replicas is a captured graph that is replayed.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from surrogate.counter_random import random_bits
 from surrogate.dataset import Dataset
 from surrogate.settings import TrainingSettings
 from surrogate.stacked_network import StackedDenseNetwork
@@ -188,7 +188,7 @@ class StackedTraining:
 
     def _order(self) -> Tensor:
         """Shuffle the training configurations of every replica for this epoch."""
-        keys = _random_bits(self._seeds, 2 * self.epoch, self._training.shape[1])
+        keys = random_bits(self._seeds, 2 * self.epoch, self._training.shape[1])
         return torch.gather(self._training, 1, torch.argsort(keys, dim=1, stable=True))
 
     def _step(self, chosen: Tensor) -> Tensor:
@@ -208,7 +208,7 @@ class StackedTraining:
         """Choose a symmetry operation for every configuration of a batch, ``int64[n_replicas, n]``; 0 is none."""
         if not self.settings.augment:
             return torch.zeros_like(chosen)
-        bits = _random_bits(self._seeds, 2 * self.epoch + 1, len(self._inputs))
+        bits = random_bits(self._seeds, 2 * self.epoch + 1, len(self._inputs))
         return torch.gather(bits, 1, chosen).remainder(len(self._symmetry))
 
     def _capture(self, chosen: Tensor, turns: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, Tensor]:
@@ -329,25 +329,3 @@ class _weights:
     def __exit__(self, *_: object) -> None:
         for parameter, value in zip(self._parameters, self._own, strict=True):
             parameter.data = value
-
-
-def _random_bits(seeds: Tensor, counter: int, n: int) -> Tensor:
-    """Return non-negative random integers, ``int64[n_replicas, n]``, that depend on seed, counter and place alone."""
-    place = torch.arange(n, dtype=torch.int64, device=seeds.device)
-    mixed = _splitmix(_splitmix(seeds + _signed(0x9E3779B97F4A7C15))[:, None] + counter)
-    return _splitmix(mixed + place * _signed(0x9E3779B97F4A7C15)) & 0x7FFFFFFFFFFFFFFF
-
-
-def _splitmix(bits: Tensor) -> Tensor:
-    bits = (bits ^ _shifted(bits, 30)) * _signed(0xBF58476D1CE4E5B9)
-    bits = (bits ^ _shifted(bits, 27)) * _signed(0x94D049BB133111EB)
-    return bits ^ _shifted(bits, 31)
-
-
-def _shifted(bits: Tensor, by: int) -> Tensor:
-    """Shift right without the sign."""
-    return (bits >> by) & ((1 << (64 - by)) - 1)
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >= 1 << 63 else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import logsumexp
 
 from wanglandau.calculation import Calculation
 from wanglandau.combination import margins
@@ -15,6 +16,10 @@ from wanglandau.pinning import pinned
 
 MAX_SIGMA = 3.0
 """Standard errors by which ln g may miss a counted number; more tells of an orbit not met, or of a bad walk."""
+
+MEAN_STEPS = 3
+"""The mean of several ln g counts too few configurations. To normalise it would move it off what it is pinned to, so
+the runs are made to count as many too much as their mean lacks."""
 
 
 def known_end_bins(calculation: Calculation, density: DensityOfStates) -> dict[int, int]:
@@ -69,5 +74,9 @@ def pin(calculation: Calculation, density: DensityOfStates, known: dict[int, int
         proposals[below : below + size, below : below + size] += walk.weights.proposals[:, :size]
     proposals = calculation.ranks.gather(proposals[None]).sum(axis=0)
     values = {place: float(np.log(count)) for place, count in known.items()}
-    rows = np.array([pinned(row, proposals, values) for row in density.run_ln_g])
+    rows, wanted = density.run_ln_g, logsumexp(density.ln_g)
+    total = wanted
+    for _ in range(MEAN_STEPS):
+        rows = np.array([pinned(row, proposals, values, total) for row in density.run_ln_g])
+        total += wanted - logsumexp(rows.mean(axis=0))
     return replace(density, run_ln_g=rows)

@@ -20,8 +20,8 @@ MAX_STEPS = 20
 CONVERGED = 1e-10
 
 
-def pinned(ln_g: np.ndarray, proposals: np.ndarray, known: dict[int, float]) -> np.ndarray:
-    """Correct ln g such that it takes the known values and still counts as many configurations in all.
+def pinned(ln_g: np.ndarray, proposals: np.ndarray, known: dict[int, float], total: float | None = None) -> np.ndarray:
+    """Correct ln g such that it takes the known values and counts as many configurations in all as before.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ def pinned(ln_g: np.ndarray, proposals: np.ndarray, known: dict[int, float]) -> 
         Trials from bin to bin, accepted or not.
     known : dict of int to float
         True ln g by bin. Bins not visited or not connected with the most populous one are passed over.
+    total : float, optional
+        ln of the number of configurations in all, if it is to be another.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def pinned(ln_g: np.ndarray, proposals: np.ndarray, known: dict[int, float]) -> 
         return ln_g
     laplacian = links[inside][:, inside]
     laplacian = csc_array(diags_array(laplacian.sum(axis=1)) - laplacian)
-    result, total = ln_g.copy(), logsumexp(ln_g)
+    result, total = ln_g.copy(), float(logsumexp(ln_g)) if total is None else total
     for _ in range(MAX_STEPS):  # the sum of g is not linear in ln g
         result += total - logsumexp(result)
         wanted = np.array([value - result[inside][b] for b, value in values.items()])

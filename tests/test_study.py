@@ -1,0 +1,158 @@
+"""The accuracy study: splits, going on where it was, and its report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from surrogate import study as study_module
+from surrogate.cli import main
+from surrogate.dataset import Dataset, load_dataset
+from surrogate.stacked_training import StackedTraining
+from surrogate.study import ModelResult, run_study
+from surrogate.study_models import StudyModel, study_models, task_combinations, training_settings
+from surrogate.study_report import PAPER_R2, csv_table, markdown, over_splits
+from surrogate.study_settings import StudySettings
+from surrogate.study_splits import make_splits
+from wanglandau.errors import InputError
+
+SETTINGS = StudySettings(splits=2, epochs=4, paper_epochs=3)
+MODELS = [
+    StudyModel("dense", ("energy", "charge")),
+    StudyModel("dense", ("energy", "charge"), as_paper=True),
+    StudyModel("composition", ("energy",)),
+    StudyModel("trees", ("charge",)),
+]
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return load_dataset("cuau")
+
+
+@pytest.fixture(scope="module")
+def finished(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ModelResult]]:
+    folder = tmp_path_factory.mktemp("study")
+    return folder, run_study(data, "cuau", MODELS, SETTINGS, folder, quiet=True)
+
+
+@pytest.mark.parametrize("by_orbit", [False, True])
+def test_splits_are_equal_in_size_and_disjoint(data: Dataset, by_orbit: bool) -> None:
+    splits = make_splits(data, 5, 3, by_orbit)
+    for training, validation, test in zip(splits.training, splits.validation, splits.test, strict=True):
+        parts = [set(part.tolist()) for part in (training, validation, test)]
+        assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+        if by_orbit:
+            assert not set(data.orbit[training]) & set(data.orbit[test])
+    assert splits.training.shape[1] == pytest.approx(0.7 * len(data), abs=6)
+    again = make_splits(data, 5, 3, by_orbit)
+    assert np.array_equal(splits.test, again.test)
+    assert not np.array_equal(splits.test[0], splits.test[1])
+
+
+def test_the_models_of_the_paper_are_there(data: Dataset) -> None:
+    names = {model.slug for model in study_models(data)}
+    assert {"dense-E-paper", "dense-C-paper", "dense-EC-paper", "dense-EC", "trees-E", "lattice-EC"} <= names
+    assert len(names) == len(study_models(data))
+    assert task_combinations(("energy", "charge", "moment"))[3:] == [
+        ("energy", "charge"), ("energy", "moment"), ("charge", "moment"), ("energy", "charge", "moment"),
+    ]  # fmt: skip
+    paper = training_settings(MODELS[1], "cuau", None, None)
+    assert (paper.epochs, paper.learning_rate, paper.batch_fraction, paper.loss) == (30_000, 1e-4, 0.1, "norm")
+    assert dict(paper.weights) == {"energy": 1e-4, "charge": 8.0}
+    assert training_settings(MODELS[0], "cuau", None, None).epochs * 100 == paper.epochs
+
+
+def test_every_model_is_evaluated_on_every_split(finished: tuple[Path, list[ModelResult]]) -> None:
+    _, results = finished
+    assert [len(result.reports) for result in results] == [2] * len(MODELS)
+    ours, paper, composition, trees = results
+    error = "mixing_energy_rmse_within_composition_mev_per_atom"
+    assert all(np.isfinite(report[error]) for result in results[:3] for report in result.reports)
+    assert paper.reports[0][error] > 1e3 * composition.reports[0][error]  # three epochs on total energies
+    assert "charge_r2" in trees.reports[0] and error not in trees.reports[0]
+    assert ours.reports[0]["symmetry_spread_mev_per_atom"] > 0
+
+
+def test_a_finished_study_is_read_and_not_made_again(
+    data: Dataset, finished: tuple[Path, list[ModelResult]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, results = finished
+    monkeypatch.setattr(study_module, "_dense", None)
+    monkeypatch.setattr(study_module, "_baseline", None)
+    again = run_study(data, "cuau", MODELS, SETTINGS, folder, quiet=True)
+    assert [result.reports for result in again] == [result.reports for result in results]
+
+
+def test_another_study_in_the_folder_is_refused(data: Dataset, finished: tuple[Path, list[ModelResult]]) -> None:
+    with pytest.raises(InputError, match="holds a study with epochs 4, not 5"):
+        run_study(data, "cuau", MODELS, StudySettings(splits=2, epochs=5, paper_epochs=3), finished[0], quiet=True)
+    with pytest.raises(InputError, match="n_configurations"):
+        run_study(data.select(np.arange(150)), "cuau", MODELS, SETTINGS, finished[0], quiet=True)
+
+
+def test_a_killed_study_goes_on_to_the_same_result(
+    data: Dataset, finished: tuple[Path, list[ModelResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    advance = StackedTraining.advance
+
+    def killed(self: StackedTraining, *arguments: object) -> None:
+        if self.epoch == 2:
+            raise KeyboardInterrupt
+        advance(self, *arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(StackedTraining, "advance", killed)
+        run_study(data, "cuau", MODELS[:1], SETTINGS, tmp_path, quiet=True)
+    assert (tmp_path / "dense-EC.safetensors").is_file() and not (tmp_path / "dense-EC.json").exists()
+    (result,) = run_study(data, "cuau", MODELS[:1], SETTINGS, tmp_path, quiet=True)
+    assert result.reports == finished[1][0].reports
+    assert not (tmp_path / "dense-EC.safetensors").exists()
+
+
+def test_report_quotes_the_paper_beside_ours(finished: tuple[Path, list[ModelResult]]) -> None:
+    _, results = finished
+    text = markdown(results, "cuau", SETTINGS, "Some data.", "surrogate study cuau", ["errors.png"])
+    mean, _ = PAPER_R2["cuau"]["E+C"]["charge"]
+    assert f"{1 - mean:.2g} ± 0.009" in text
+    assert "3 epochs" in text and "![errors](errors.png)" in text
+    found = over_splits(results[0], lambda report: report["charge_r2"])
+    assert found is not None and f"{1 - found[0]:.2g} ± {found[1]:.1g}" in text
+    rows = csv_table(results).splitlines()
+    assert len(rows) == 1 + 2 * len(MODELS) and rows[1].startswith("dense-EC,0,")
+
+
+def test_quick_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "quick"
+    models = "dense-EC,dense-EC-paper,clusters-E,composition-E"
+    assert main(["study", "cuau", "--quick", "--folder", str(folder), "--models", models, "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert set(values["models"]) == set(models.split(","))
+    assert {"report.md", "splits.csv", "errors-over-splits.png"} <= {file.name for file in folder.iterdir()}
+    assert "Model data" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--models", "dense-X"], "no model 'dense-X'"),
+        (["--splits", "0"], "splits is 0"),
+        (["--device", "tpu"], "device is 'tpu'"),
+        (["--patience", "0"], "patience is 0"),
+    ],
+)
+def test_wrong_input(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["study", "cuau", "--quick", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
