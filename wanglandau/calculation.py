@@ -35,9 +35,8 @@ LONG_SEARCH = 4
 """How many times longer the lowest energies of large cells are searched for, whose highest are not wanted."""
 SEARCH_SHARE = 0.05
 """Part of the trials of all runs that such a search may take."""
-EXCHANGE_SWEEPS, MIN_EXCHANGE_TRIALS = 40, 10_000
-"""Trials of all walkers of a walk between exchanges, in sweeps, and at least: walkers take longer to cross a window,
-and an exchange costs as much as a thousand trials."""
+EXCHANGE_SWEEPS, MIN_EXCHANGE_TRIALS = 10, 1000
+"""Trials of all walkers of a walk between exchanges, in sweeps, and at least."""
 COVERAGE_SAMPLE = 20_000
 SITES_OF_FULL_RANGE = 32
 LOWEST_COVERAGE = 0.01
@@ -264,7 +263,7 @@ def _expected_weights(
     """Return what the search tells of ln g; it knows nothing of single compositions."""
     if found.sample is None or settings.ensemble == "semigrand":
         return ExpectedWeights.none(grid.n_bins)
-    return ExpectedWeights(found.sample.ln_g(grid, ln_states), int(found.trials / EXPECTED_ERROR))
+    return found.sample.expected_weights(grid, ln_states, int(found.trials / EXPECTED_ERROR))
 
 
 def _asked_window(settings: WangLandauSettings, n_sites: int) -> Window:

@@ -45,7 +45,7 @@ BIN = np.dtype(
     [
         ("ln_g", "f8"),
         ("seen", "i8"),  # 1 once visited
-        ("expected", "i8"),  # 1: ln_g was estimated before the first visit
+        ("expected", "i8"),  # ln_g was estimated before the first visit; 2: and the bin is known to hold states
         ("histogram", "i8"),  # visits in the present stage
         ("visits", "i8"),  # visits in all
         ("energy_sum", "f8"),  # sum of (E - bin centre) over all visits, Ry
@@ -53,6 +53,9 @@ BIN = np.dtype(
     ]
 )
 """Log-weight and records of a bin, shared by the walkers of a walk."""
+
+HOLDS_STATES = 2
+"""Value of ``expected`` for bins in which configurations were met before a walk began."""
 
 FIXED, ONE_OVER_T, SAD = range(3)
 """How ln_f comes about: as Python set it, visited bins / trials, or by the rule of SAD; see :func:`begin_round`."""

@@ -20,6 +20,8 @@ N_WALKERS = 32
 N_TEMPERATURES = 40
 HOTTEST, COLDEST = 3.0, 0.05
 """Annealing temperatures, in units of that where ordering is to be expected; see ``thermal_energy``."""
+MIN_SWEEPS_OF_SAMPLE = 20
+"""Sweeps at each temperature below which energies lag so far behind it that they tell nothing of ln g."""
 LOOKS_PER_TEMPERATURE = 20
 """Energies of each walker kept at a temperature, from the second half of its trials there."""
 SAMPLE = 2000
@@ -48,7 +50,7 @@ class EnergyRange:
     spread : float, Ry
         Standard deviation of the energy over random configurations.
     sample : ThermalSample or None
-        Energies met on the way.
+        Energies met on the way; None after too short a search.
     """
 
     low: float
@@ -94,11 +96,13 @@ def search_range(
         (2 if upwards else 1) * n_walkers * n_rounds * N_TEMPERATURES,
         _level_spacing(energies, lowest, highest),
         float(energies.std()),
-        ThermalSample(
-            np.concatenate([heated.betas[::-1], [0.0], cooled.betas]),
-            [*heated.energies[::-1], energies, *cooled.energies],
-        ),
+        _join(heated, energies, cooled) if n_rounds >= MIN_SWEEPS_OF_SAMPLE * engine.oracle.lattice.n_sites else None,
     )
+
+
+def _join(heated: ThermalSample, random: np.ndarray, cooled: ThermalSample) -> ThermalSample:
+    betas = np.concatenate([heated.betas[::-1], [0.0], cooled.betas])
+    return ThermalSample(betas, [*heated.energies[::-1], random, *cooled.energies])
 
 
 def sampled_range(engine: Engine, composition: int | None, seed: np.random.SeedSequence) -> EnergyRange:

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
-from wanglandau.kernels import FIXED, ONE_OVER_T
+from wanglandau.kernels import FIXED, HOLDS_STATES, ONE_OVER_T
 from wanglandau.walkers import Weights
 
 FLATNESS_FEW_WALKERS = 0.5
@@ -140,8 +140,10 @@ class Stage:
         self.begin(weights)
 
     def is_over(self, weights: Weights) -> bool:
-        """Tell whether rounds, flatness and lowest count are enough."""
+        """Tell whether rounds, flatness and lowest count are enough, and no bin known to hold states was missed."""
         histogram, seen = weights.bins["histogram"], weights.bins["seen"] == 1
+        if (~seen & (weights.bins["expected"] == HOLDS_STATES)).any():
+            return False
         rounds = (int(weights.control["trials"][0]) - self.start) / self.n_walkers
         if rounds < MIN_ROUNDS_PER_STAGE or flatness(histogram, seen) < self.flatness:
             return False

@@ -52,7 +52,7 @@ class WangLandauSettings:
     uniform_windows : bool
         Windows of equal width, instead of equal diffusion time as found in a short run beforehand.
     exchange_interval : int or None
-        Trials of a walker between exchanges; default: 40 sweeps, at least 10,000 trials, of all walkers of a window.
+        Trials of a walker between exchanges; default: 10 sweeps, at least 1000 trials, of all walkers of a window.
     ensemble : str
         canonical: one composition, by swaps; semigrand: all compositions, by flips, with bins for composition and
         energy; zero-field: all compositions, by flips, with bins for the energy alone.

@@ -38,7 +38,7 @@ class ThermalSample:
     betas: np.ndarray
     energies: list[np.ndarray]
 
-    def ln_g(self, grid: EnergyGrid, ln_states: float) -> np.ndarray:
+    def expected_weights(self, grid: EnergyGrid, ln_states: float, trials_worth: int) -> ExpectedWeights:
         """Estimate ln g on a grid.
 
         Parameters
@@ -47,18 +47,17 @@ class ThermalSample:
         ln_states : float
             ln of the number of all configurations, on and off the grid.
 
-        Returns
-        -------
-        float64[n_bins]
-            At least 0, interpolated in bins where no energy was met; nan beyond the outermost energies.
+        trials_worth : int
+            See :class:`ExpectedWeights`.
         """
         wide = _wide_grid(grid, min(e.min() for e in self.energies), max(e.max() for e in self.energies))
         counts = np.array([np.bincount(wide.index(e), minlength=wide.n_bins) for e in self.energies], dtype=np.float64)
         met = counts.sum(axis=0) > 0
         ln_g = _reweighted(counts[:, met], self.betas, wide.centres[met], self._ln_z())
         ln_g = np.maximum(ln_g - logsumexp(ln_g) + ln_states, 0.0)
-        place = np.rint((wide.centres[met] - grid.centres[0]) / grid.width)
-        return np.interp(np.arange(grid.n_bins), place, ln_g, left=np.nan, right=np.nan)
+        place = np.rint((wide.centres[met] - grid.centres[0]) / grid.width).astype(int)
+        everywhere = np.interp(np.arange(grid.n_bins), place, ln_g, left=np.nan, right=np.nan)
+        return ExpectedWeights(everywhere, np.isin(np.arange(grid.n_bins), place), trials_worth)
 
     def _ln_z(self) -> np.ndarray:
         """Return ln Z of every temperature by thermodynamic integration, up to a constant."""
@@ -73,22 +72,25 @@ class ExpectedWeights:
     Attributes
     ----------
     ln_g : float64[n_bins]
-        nan where nothing is known.
+        At least 0, interpolated between bins in which energies were met, nan beyond the outermost of them.
+    met : bool[n_bins]
+        Bins in which energies were met: they do hold configurations.
     trials_worth : int
         Of a walk that would have found out as much; 0 where nothing is known at all.
     """
 
     ln_g: np.ndarray
+    met: np.ndarray
     trials_worth: int
 
     @classmethod
     def none(cls, n_bins: int) -> ExpectedWeights:
         """Know nothing."""
-        return cls(np.full(n_bins, np.nan), 0)
+        return cls(np.full(n_bins, np.nan), np.zeros(n_bins, dtype=bool), 0)
 
     def part(self, first: int, last: int) -> ExpectedWeights:
         """Return the bins of a window, ends included."""
-        return ExpectedWeights(self.ln_g[first : last + 1], self.trials_worth)
+        return ExpectedWeights(self.ln_g[first : last + 1], self.met[first : last + 1], self.trials_worth)
 
 
 def _wide_grid(grid: EnergyGrid, low: float, high: float) -> EnergyGrid:
