@@ -64,6 +64,8 @@ class StackedTraining:
         ``seed`` and ``validation_fraction`` are not used: splits say it all.
     averaging : float
         Decay of a running average of the weights, step by step, which is then what is validated and kept; 0: none.
+    graphs : bool
+        Whether steps on a GPU are captured graphs.
 
     Attributes
     ----------
@@ -80,12 +82,13 @@ class StackedTraining:
         splits: Splits,
         settings: TrainingSettings,
         averaging: float = 0.0,
+        graphs: bool = True,
     ) -> None:
         if not 0.0 <= averaging < 1.0:
             raise InputError(f"averaging is {averaging}; expected at least 0 and less than 1")
         self.network, self.settings, self._averaging = network, settings, averaging
         device = next(network.parameters()).device
-        self._device = device
+        self._device, self._captured = device, graphs and device.type == "cuda"
         self._inputs = torch.as_tensor(dataset.occupations, dtype=torch.float32, device=device)
         self._targets = {task: value.to(device) for task, value in targets_of(dataset, network.tasks).items()}
         self._training = torch.as_tensor(splits.training, device=device)
@@ -193,7 +196,7 @@ class StackedTraining:
 
     def _step(self, chosen: Tensor) -> Tensor:
         turns = self._turns(chosen)
-        if self._device.type != "cuda":
+        if not self._captured:
             return self._update(chosen, turns)
         size = chosen.shape[1]
         if size not in self._graphs:

@@ -90,7 +90,7 @@ def test_a_finished_study_is_read_and_not_made_again(
 def test_another_study_in_the_folder_is_refused(data: Dataset, finished: tuple[Path, list[ModelResult]]) -> None:
     with pytest.raises(InputError, match="holds a study with epochs 4, not 5"):
         run_study(data, "cuau", MODELS, StudySettings(splits=2, epochs=5, paper_epochs=3), finished[0], quiet=True)
-    with pytest.raises(InputError, match="n_configurations"):
+    with pytest.raises(InputError, match="holds a study with digest"):
         run_study(data.select(np.arange(150)), "cuau", MODELS, SETTINGS, finished[0], quiet=True)
 
 

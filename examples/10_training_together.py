@@ -1,0 +1,68 @@
+"""Sixty networks trained together, and how long they take one after the other.
+
+Replicas of the paper's network (energy and charges together), each on a shuffled split of its own, are trained for some
+epochs of the paper's recipe: all of them stacked in one tensor program, and one of them alone. On a GPU a step is a
+captured graph; a network alone is also timed step by step, as a plain training loop would go.
+
+Run: python examples/10_training_together.py [--device cuda] [--replicas 60] [--epochs 40] [--smoke]
+"""
+
+import argparse
+import time
+
+import numpy as np
+import torch
+
+from surrogate.dataset import Dataset
+from surrogate.dense_network import DenseNetwork
+from surrogate.model_data import Sample, label
+from surrogate.oracle import find_model, make_oracle
+from surrogate.settings import DenseSettings, paper_training
+from surrogate.stacked_network import StackedDenseNetwork
+from surrogate.stacked_training import Splits, StackedTraining
+from surrogate.study_splits import make_splits
+from surrogate.training import make_network
+from wanglandau.systems import load_system
+
+TASKS = ("energy", "charge")
+
+
+def seconds_per_epoch(data: Dataset, n_replicas: int, epochs: int, device: str, graphs: bool = True) -> float:
+    drawn = make_splits(data, n_replicas, seed=0, by_orbit=False)
+    splits = Splits(drawn.training, drawn.validation, np.arange(n_replicas))
+    settings = DenseSettings(200)
+    networks = [make_network(lambda: DenseNetwork(data.lattice, TASKS, settings), seed) for seed in range(n_replicas)]
+    training = StackedTraining(
+        StackedDenseNetwork(networks).to(device), data, splits, paper_training("cuau", TASKS), graphs=graphs
+    )
+    training.advance(1)
+    started = time.perf_counter()
+    training.advance(epochs)
+    float(training.best_loss[0])  # wait for the device
+    return (time.perf_counter() - started) / epochs
+
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--device", default="cpu")
+parser.add_argument("--replicas", type=int, default=60)
+parser.add_argument("--epochs", type=int, default=40)
+parser.add_argument("--smoke", action="store_true")
+options = parser.parse_args()
+system = load_system("cuau")
+sample = Sample(20 if options.smoke else 1000)
+data = label(make_oracle(find_model("lattice", system), system.lattice), sample, "cuau")
+epochs, replicas = (2, 3) if options.smoke else (options.epochs, options.replicas)
+
+together = seconds_per_epoch(data, replicas, epochs, options.device)
+alone = {"alone": seconds_per_epoch(data, 1, epochs, options.device)}
+if options.device == "cuda":
+    alone = {
+        "alone, captured graph": alone["alone"],
+        "alone, step by step": seconds_per_epoch(data, 1, epochs, "cuda", graphs=False),
+    }
+name = torch.cuda.get_device_name() if options.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+print(f"{len(data)} configurations of model data, {name}: {replicas} networks together take {together:.4f} s an epoch")
+for how, seconds in alone.items():
+    print(
+        f"{how}: {seconds:.4f} s an epoch; one after the other takes {replicas * seconds / together:.1f} times as long"
+    )
