@@ -22,6 +22,9 @@ HOTTEST, COLDEST = 3.0, 0.05
 """Annealing temperatures, in units of that where ordering is to be expected; see ``thermal_energy``."""
 MIN_SWEEPS_OF_SAMPLE = 20
 """Sweeps at each temperature below which energies lag so far behind it that they tell nothing of ln g."""
+MAX_SITES_OF_SAMPLE = 512
+"""In larger cells the energies at neighbouring temperatures hardly overlap, since their distance in standard deviations
+grows as the square root of the number of sites."""
 LOOKS_PER_TEMPERATURE = 20
 """Energies of each walker kept at a temperature, from the second half of its trials there."""
 SAMPLE = 2000
@@ -50,7 +53,7 @@ class EnergyRange:
     spread : float, Ry
         Standard deviation of the energy over random configurations.
     sample : ThermalSample or None
-        Energies met on the way; None after too short a search.
+        Energies met on the way; None after too short a search or in too large a cell.
     """
 
     low: float
@@ -96,8 +99,13 @@ def search_range(
         (2 if upwards else 1) * n_walkers * n_rounds * N_TEMPERATURES,
         _level_spacing(energies, lowest, highest),
         float(energies.std()),
-        _join(heated, energies, cooled) if n_rounds >= MIN_SWEEPS_OF_SAMPLE * engine.oracle.lattice.n_sites else None,
+        _join(heated, energies, cooled) if _tells(n_rounds, engine.oracle.lattice.n_sites) else None,
     )
+
+
+def _tells(n_rounds: int, n_sites: int) -> bool:
+    """Tell whether energies met on the way say something of ln g."""
+    return n_sites <= MAX_SITES_OF_SAMPLE and n_rounds >= MIN_SWEEPS_OF_SAMPLE * n_sites
 
 
 def _join(heated: ThermalSample, random: np.ndarray, cooled: ThermalSample) -> ThermalSample:
