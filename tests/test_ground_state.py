@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from known_levels import UNLIKE_BONDS
 
-from wanglandau import ground_state
+from wanglandau import orbit_counting
 from wanglandau.density_of_states import DensityOfStates, density_from_levels
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.exact import exact_levels
@@ -106,7 +106,7 @@ def test_lower_energies_replace_what_was_found_before(pair: PairOracle) -> None:
 def test_too_many_states_are_not_counted(
     pair: PairOracle, density: DensityOfStates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ground_state, "MAX_STATES", 3)
+    monkeypatch.setattr(orbit_counting, "MAX_STATES", 3)
     assert count(pair, density, [look(pair, ground_states(pair), 5)], looks=200) is None
 
 

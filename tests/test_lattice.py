@@ -1,5 +1,6 @@
 """The lattice, its shells with image multiplicities, its symmetry group, and the systems made of it."""
 
+from itertools import permutations, product
 from pathlib import Path
 
 import ase.io
@@ -171,6 +172,27 @@ class TestSymmetry:
             for shell in lattice.shells(3):
                 counts = shell.multiplicity()
                 np.testing.assert_array_equal(counts[np.ix_(operation, operation)], counts)
+
+
+    @pytest.mark.parametrize("repeat", [(6, 6, 1), (4, 4, 4)])
+    def test_group_of_larger_cells(self, repeat: tuple[int, int, int]) -> None:
+        """All that permute or mirror the axes of a simple cubic cell and shift its sites, counted on their indices."""
+        lattice = Lattice.cubic("sc", CUAU, 5.0, repeat)
+        sites = np.indices(repeat)
+        expected = set()
+        for axes in permutations(range(3)):
+            if tuple(np.array(repeat)[list(axes)]) != repeat:
+                continue
+            for signs, shift in product(product((1, -1), repeat=3), np.ndindex(repeat)):
+                moved = [signs[k] * sites[axes[k]] + shift[k] for k in range(3)]
+                expected.add(np.ravel_multi_index(moved, repeat, mode="wrap").ravel().astype(np.int32).tobytes())
+        assert {row.tobytes() for row in lattice.symmetry} == expected and len(lattice.symmetry) == len(expected)
+        assert (np.diff(lattice.symmetry[:, :2] @ [1000, 1]) >= 0).all()
+
+    def test_sites_without_symmetry(self) -> None:
+        rng = np.random.default_rng(4)
+        lattice = Lattice(CUAU, 5 * np.eye(3) + rng.random((3, 3)), 5 * rng.random((5, 3)))
+        np.testing.assert_array_equal(lattice.symmetry, [np.arange(5)])
 
 
 class TestSystems:

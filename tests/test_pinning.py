@@ -81,6 +81,8 @@ def test_configurations_are_counted_by_orbits(cuau: System) -> None:
     assert count_configurations(cuau.lattice, np.concatenate([rows, image]), np.append(often, 1)) == 18
     assert count_configurations(cuau.lattice, rows, often - np.array([0, 1])) is None
     assert count_configurations(cuau.lattice, rows[:0], often[:0]) is None
+    many = np.tile(rows, (300, 1))  # as 300 walks would report them: two configurations all the same
+    assert count_configurations(cuau.lattice, many, np.ones(600, dtype=np.int64)) == 18
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from wanglandau.ground_state import MAX_IMAGES, MAX_STATES
 from wanglandau.lattice import Lattice
+from wanglandau.orbit_counting import MAX_STATES, met_orbits
 
 LOOKS_PER_ORBIT = 5
 """Looks that have to meet every orbit found: one met but once or twice would not be the last."""
@@ -65,16 +65,7 @@ def count_configurations(lattice: Lattice, occupations: np.ndarray, looks: np.nd
     int or None
         None where there are too many, or an orbit was met too rarely to believe that none is missing.
     """
-    if len(occupations) > MAX_STATES or lattice.symmetry.size > MAX_IMAGES:
+    met = met_orbits(lattice, occupations, looks)
+    if not met or min(orbit.looks for orbit in met) < LOOKS_PER_ORBIT:
         return None
-    met: dict[bytes, int] = {}
-    for row, count in zip(occupations, looks.tolist(), strict=True):
-        met[row.tobytes()] = met.get(row.tobytes(), 0) + count
-    total = 0
-    while met:
-        first = np.frombuffer(next(iter(met)), dtype=np.int8)
-        images = np.unique(first[lattice.symmetry], axis=0)
-        if sum(met.pop(image.tobytes(), 0) for image in images) < LOOKS_PER_ORBIT:
-            return None
-        total += len(images)
-    return total or None
+    return sum(orbit.size for orbit in met)

@@ -15,6 +15,7 @@ import numpy as np
 
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.lattice import Lattice
+from wanglandau.orbit_counting import MAX_STATES, met_orbits
 
 if TYPE_CHECKING:
     from wanglandau.ranks import Ranks
@@ -23,10 +24,6 @@ LEVEL_TOLERANCE = 1e-9
 """Energies closer than this (Ry) are one level."""
 MIN_COUNT = 20
 """Looks that have to meet the lowest energy. A level met once by chance is one of many, and says nothing."""
-MAX_STATES = 500
-"""Distinct configurations kept; a ground state with more, found by chance alone, cannot be counted like this."""
-MAX_IMAGES = 4_000_000
-"""Operations times sites that are worked through for an orbit."""
 
 
 @dataclass
@@ -118,23 +115,10 @@ def count_ground_states(
     where = int(density.grid.index(np.array([lowest]))[0]) if np.isfinite(lowest) else -1
     if count < MIN_COUNT or not 0 <= where < density.grid.n_bins or not looks_in_bins[where]:
         return None
-    sizes = _orbit_sizes(lattice, configurations)
-    if sizes is None:
+    met = met_orbits(lattice, configurations, np.ones(len(configurations), dtype=np.int64))
+    if met is None:
         return None
     share = count / int(looks_in_bins[where])  # of the lowest bin: inside a bin all configurations are equally likely
     error = np.hypot(density.standard_error[where], np.sqrt((1.0 - share) / count))
-    return GroundState(lowest, len(sizes), sum(sizes), float(density.ln_g[where] + np.log(share)), float(error))
-
-
-def _orbit_sizes(lattice: Lattice, configurations: np.ndarray) -> list[int] | None:
-    """Return the size of each orbit that some configurations belong to; None if that is too much work."""
-    rest = np.unique(configurations, axis=0)
-    if len(rest) > MAX_STATES or lattice.symmetry.size > MAX_IMAGES:
-        return None
-    sizes = []
-    while len(rest):
-        images = np.unique(rest[0][lattice.symmetry], axis=0)
-        sizes.append(len(images))
-        known = {image.tobytes() for image in images}
-        rest = np.array([row for row in rest if row.tobytes() not in known], dtype=np.int8)
-    return sizes
+    total = sum(orbit.size for orbit in met)
+    return GroundState(lowest, len(met), total, float(density.ln_g[where] + np.log(share)), float(error))
