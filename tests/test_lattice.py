@@ -173,7 +173,6 @@ class TestSymmetry:
                 counts = shell.multiplicity()
                 np.testing.assert_array_equal(counts[np.ix_(operation, operation)], counts)
 
-
     @pytest.mark.parametrize("repeat", [(6, 6, 1), (4, 4, 4)])
     def test_group_of_larger_cells(self, repeat: tuple[int, int, int]) -> None:
         """All that permute or mirror the axes of a simple cubic cell and shift its sites, counted on their indices."""
