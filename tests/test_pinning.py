@@ -113,3 +113,11 @@ def test_a_number_that_contradicts_the_walk_is_not_believed(monkeypatch: pytest.
     result = alloy(FCC, 16).sample(TRIALS, runs=8, walkers=1, threads=2)
     levels = np.flatnonzero(result.density.visited)
     assert int(levels[0]) not in result.known
+
+
+def test_a_single_run_is_pinned_if_its_round_trips_agree() -> None:
+    reference = alloy(FCC, 16)
+    result = reference.sample(8 * TRIALS, runs=1, walkers=1)
+    table = sorted(reference.table.items())
+    assert list(result.known.values()) == [table[-1][1], table[0][1]]
+    assert reference.rms(result.density) < reference.rms_of_runs(result.density, result.histogram_ln_g)[0]

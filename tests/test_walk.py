@@ -10,7 +10,7 @@ from known_levels import UNLIKE_BONDS
 from wanglandau import kernels
 from wanglandau.energy_grid import MAX_BINS, EnergyGrid
 from wanglandau.errors import InputError
-from wanglandau.schedule import OneOverT, Stage
+from wanglandau.schedule import SETTLED_STAGES, OneOverT, Stage
 from wanglandau.settings import WangLandauSettings
 from wanglandau.walk import Walk, make_walk, wider
 from wanglandau.walkers import Engine, Window, make_walkers
@@ -170,6 +170,18 @@ def test_a_walk_in_phase_two_goes_back_to_its_ln_f_of_phase_one() -> None:
     walk.end_production()
     assert (walk.schedule.phase, walk.ln_f) == (1, 3e-4)
     assert walk.weights.control["gain"] == kernels.FIXED
+
+
+@pytest.mark.parametrize(("n_walkers", "settled"), [(3, True), (20, False)])
+def test_a_crowd_has_to_spread_before_its_weights_are_fixed(n_walkers: int, settled: bool) -> None:
+    walk = narrow_walk(n_walkers=n_walkers)
+    walk.schedule = OneOverT(Stage(n_walkers, 0.5, ended=SETTLED_STAGES))
+    walk.weights.control["ln_f"] = 1e-9
+    assert walk.settled() == settled
+    walk.walkers.records["half_trips"][:15] = 1
+    assert walk.settled()
+    walk.schedule = OneOverT(Stage(n_walkers, 0.5))
+    assert not walk.settled()
 
 
 def test_crowds_begin_with_a_small_ln_f() -> None:

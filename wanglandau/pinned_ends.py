@@ -29,7 +29,8 @@ def known_end_bins(calculation: Calculation, density: DensityOfStates) -> dict[i
     -------
     dict of int to int
         Configurations by bin. Without ends that were cut off or had too many configurations, and without those whose
-        number lies more than ``MAX_SIGMA`` standard errors from ln g: there some orbit was not met.
+        number lies more than ``MAX_SIGMA`` standard errors from ln g (of one run: by its round trips): there some orbit
+        was not met.
     """
     known = {}
     if calculation.measurement.counts_ends and calculation.producing:
@@ -38,10 +39,17 @@ def known_end_bins(calculation: Calculation, density: DensityOfStates) -> dict[i
             if bin_and_count is None:
                 continue
             place, count = bin_and_count
-            error = MAX_SIGMA * density.standard_error[place]
-            if abs(density.ln_g[place] - np.log(count)) <= error:
+            if abs(density.ln_g[place] - np.log(count)) <= MAX_SIGMA * _error(calculation, density, place):
                 known[place] = count
     return known
+
+
+def _error(calculation: Calculation, density: DensityOfStates, place: int) -> float:
+    """Return the standard error of ln g of a bin at an end, that of a single run as if each round trip were a look."""
+    if density.n_runs > 1:
+        return float(density.standard_error[place])
+    trips = np.array([walk.walkers.records["half_trips"].sum() / 2 for walk in calculation.walks])
+    return float(1 / np.sqrt(max(calculation.ranks.gather(trips).sum(), 1.0)))
 
 
 def _count_end(calculation: Calculation, grid: EnergyGrid, side: int) -> tuple[int, int] | None:

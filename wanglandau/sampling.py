@@ -116,7 +116,7 @@ def _review(calculation: Calculation) -> None:
         if not walk.producing:
             walk.schedule.meet_new_bins(walk.weights)
     _end_stages(calculation)
-    settled = [not walk.producing and walk.schedule.settled(walk.weights) for walk in walks]
+    settled = [not walk.producing and walk.settled() for walk in walks]
     if calculation.settings.production:
         calculation.begin_production(calculation.runs_where(settled, every=True))
 

@@ -156,6 +156,17 @@ class Walk:
         control = self.weights.control[0]
         return bool(self.producing and control["bins_found"] and not control["bounded"])
 
+    def settled(self) -> bool:
+        """Tell whether the weights are good enough to be frozen, and the walkers spread over the energies.
+
+        The histogram of a single walker is flat when it has been everywhere; that of many is long before, with each
+        still near the energy it began at. Production would then look at random configurations too often.
+        """
+        control, half_trips = self.weights.control[0], self.walkers.records["half_trips"]
+        whole = bool(control["holds_bottom"] and control["holds_top"])
+        spread = not (self.crowded and whole) or float(np.median(half_trips)) >= 1
+        return spread and self.schedule.settled(self.weights)
+
     def begin_production(self, transitions: bool) -> None:
         """Fix the weights and forget what was recorded so far but ln g."""
         self.trials_before = self.trials
