@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+ENERGY_BINS = 5
+
 
 def spread_scale(error: np.ndarray, spread: np.ndarray, n_members: int) -> float:
     """Find the factor by which the spread of members has to grow to explain errors of their mean.
@@ -35,7 +37,7 @@ def spread_scale(error: np.ndarray, spread: np.ndarray, n_members: int) -> float
     return float(np.sqrt(max(np.mean(error**2) / variance - 1 / n_members, 0.0)))
 
 
-def calibration(error: np.ndarray, spread: np.ndarray) -> dict[str, Any]:
+def calibration(error: np.ndarray, spread: np.ndarray, excess: np.ndarray | None = None) -> dict[str, Any]:
     """Compare errors with the spread that was predicted for them.
 
     Configurations without spread, such as the pure species, whose energy is known, are left out.
@@ -43,6 +45,9 @@ def calibration(error: np.ndarray, spread: np.ndarray) -> dict[str, Any]:
     Parameters
     ----------
     error, spread : float64[n], meV/atom
+    excess : float64[n], optional
+        Energy against the mean of the composition, any unit: the same again for fifths of the configurations from the
+        lowest to the highest, as ``by_energy``.
 
     Returns
     -------
@@ -55,6 +60,14 @@ def calibration(error: np.ndarray, spread: np.ndarray) -> dict[str, Any]:
     if not some.any():
         return {"n": 0}
     error, spread = error[some], spread[some]
+    report = _agreement(error, spread)
+    if excess is not None and len(error) >= ENERGY_BINS:
+        fifths = np.array_split(np.argsort(excess[some], kind="stable"), ENERGY_BINS)
+        report["by_energy"] = [_agreement(error[part], spread[part]) for part in fifths]
+    return report
+
+
+def _agreement(error: np.ndarray, spread: np.ndarray) -> dict[str, Any]:
     size = np.abs(error) / spread
     return {
         "n": len(error),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from surrogate.data_commands import import_text, label
 from surrogate.ensemble_commands import cross_validated_ensemble, ensemble_settings, train_ensemble
+from surrogate.learning_curve_command import learning_curve
 from surrogate.recipes import ModelOptions
 from surrogate.settings import TASKS
 from surrogate.study_command import study
@@ -185,6 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
         "train": train,
         "evaluate": evaluate,
         "study": study,
+        "learning-curve": learning_curve,
         "time": time_models,
         "label": label,
         "import-text": import_text,

@@ -24,6 +24,7 @@ from surrogate.ensemble_artefact import Ensemble, EnsembleCard
 from surrogate.ensemble_oracle import EnsembleSurrogateOracle
 from surrogate.evaluation import evaluate
 from surrogate.fitting import describe_dataset, fit_network
+from surrogate.group_means import without_group_means
 from surrogate.orbits import deal_orbits
 from surrogate.settings import EnsembleSettings, TrainingSettings
 from wanglandau.errors import InputError
@@ -119,7 +120,8 @@ def cross_validate_ensemble(
     unit = _mev_per_atom(dataset)
     report = evaluate(pooled, Properties(energy, None, None))
     report["spread_scale"] = float(np.mean(scales))
-    report["calibration"] = calibration((energy - pooled.mixing_energy) * unit, spread * unit)
+    excess = without_group_means(pooled.mixing_energy, pooled.composition)
+    report["calibration"] = calibration((energy - pooled.mixing_energy) * unit, spread * unit, excess)
     return report
 
 

@@ -37,6 +37,7 @@ from surrogate.cluster_expansion import cluster_expansion_fit
 from surrogate.dataset import Dataset, folds_by_orbit
 from surrogate.ensemble_artefact import EnsembleCard
 from surrogate.fitting import Fit, composition_fit
+from surrogate.group_means import without_group_means
 from wanglandau.ensemble_oracle import EnsembleOracle
 from wanglandau.oracle import EnergyOracle, Properties, PropertyOracle
 
@@ -174,7 +175,8 @@ def _ensemble_report(dataset: Dataset, oracle: EnsembleOracle, energy: np.ndarra
     unit = _mev_per_atom(dataset)
     card = _card_of(oracle)
     report = {"n_members": oracle.n_members, "spread_scale": getattr(card, "spread_scale", None)}
-    report["calibration"] = calibration((energy - dataset.mixing_energy) * unit, spread * unit)
+    excess = without_group_means(dataset.mixing_energy, dataset.composition)
+    report["calibration"] = calibration((energy - dataset.mixing_energy) * unit, spread * unit, excess)
     report["held_out_in_training"] = getattr(card, "held_out", None)
     return report
 
@@ -194,9 +196,9 @@ def _joined(parts: list[Properties]) -> Properties:
 def _energy_report(dataset: Dataset, predicted: np.ndarray) -> dict[str, Any]:
     energy, composition = dataset.mixing_energy, dataset.composition
     error = (predicted - energy) * _mev_per_atom(dataset)
-    removed = _without_means(error, composition)
+    removed = without_group_means(error, composition)
     freedom = len(error) - len(np.unique(composition))
-    excess = _without_means(energy, composition)
+    excess = without_group_means(energy, composition)
     overall = _errors(error)
     report = {f"mixing_energy_{name}_mev_per_atom": value for name, value in overall.items() if name != "n"}
     report["mixing_energy_rmse_within_composition_mev_per_atom"] = _rmse_by_group(error, composition)
@@ -229,7 +231,7 @@ def _site_report(
     error = predicted - reference
     report = {f"{name}_{kind}_{unit}": value for kind, value in _errors(error).items() if kind != "n"}
     report[f"{name}_r2"] = _r2(error, reference)
-    deviation = _without_means(reference.ravel(), occupations.ravel())
+    deviation = without_group_means(reference.ravel(), occupations.ravel())
     report[f"{name}_r2_within_species"] = _ratio(error.ravel(), deviation)
     return report
 
@@ -247,12 +249,6 @@ def _errors(error: np.ndarray) -> dict[str, Any]:
 def _rmse_by_group(error: np.ndarray, group: np.ndarray) -> float:
     squares = [(error[group == label] ** 2).mean() * (group == label).sum() for label in np.unique(group)]
     return float(np.sqrt(sum(squares) / len(error)))
-
-
-def _without_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    labels, inverse = np.unique(group, return_inverse=True)
-    means = np.bincount(inverse, weights=values) / np.bincount(inverse, minlength=len(labels))
-    return values - means[inverse]
 
 
 def _r2(error: np.ndarray, reference: np.ndarray) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +22,23 @@ from surrogate.artefact import write_atomically
 from surrogate.dataset import Dataset
 from surrogate.dense_network import DenseNetwork
 from surrogate.evaluation import evaluate, symmetry_spread
-from surrogate.fitting import describe_dataset
+from surrogate.fitting import Predictor, describe_dataset
+from surrogate.machine import gpu_name, require_gpu
+from surrogate.network_predictions import predict
+from surrogate.ordering import Ordering
 from surrogate.stacked_network import StackedDenseNetwork
 from surrogate.stacked_training import Splits, StackedTraining
 from surrogate.study_models import (
     StudyModel,
     baseline_fit,
     dense_settings,
-    properties_of,
     training_settings,
 )
+from surrogate.study_predictions import write_predictions
 from surrogate.study_settings import StudySettings
 from surrogate.study_splits import StudySplits, make_splits
 from surrogate.training import make_network
 from wanglandau.errors import InputError
-from wanglandau.oracle import Properties
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 SCHEMA = 1
@@ -59,40 +62,74 @@ class ModelResult:
     details: dict[str, Any]
 
 
-def run_study(
-    dataset: Dataset, system: str, models: list[StudyModel], settings: StudySettings, folder: Path, quiet: bool = False
-) -> list[ModelResult]:
-    """Train and evaluate models, or take up what the folder holds of the same study.
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What all models of a study have in common.
 
-    Parameters
+    Attributes
     ----------
     dataset : Dataset
     system : str
         cuau or fept for the widths and weights of the paper.
-    models : list of StudyModel
     settings : StudySettings
     folder : Path
         Made if need be.
+    ordering : Ordering or None
+        Every configuration of one composition by what labelled the data; None where nothing can be asked.
     quiet : bool
         Show no progress.
+    """
+
+    dataset: Dataset
+    system: str
+    settings: StudySettings
+    folder: Path
+    ordering: Ordering | None = None
+    quiet: bool = False
+
+    @cached_property
+    def splits(self) -> StudySplits:
+        """The same for all models."""
+        return make_splits(self.dataset, self.settings.splits, self.settings.seed, self.settings.by_orbit)
+
+    def report(self, number: int, model: StudyModel, predictor: Predictor) -> dict[str, Any]:
+        """Evaluate what was trained on one split; of the first, keep what was predicted."""
+        part = self.dataset.select(self.splits.test[number])
+        predicted = predictor(part.occupations)
+        report = evaluate(part, predicted)
+        if number == 0:
+            write_predictions(self.folder / f"{model.slug}.h5", part, predicted, model.tasks)
+        if "energy" in model.tasks:
+            spread = symmetry_spread(part, lambda rows: predictor(rows).energy, seed=number)
+            report["symmetry_spread_mev_per_atom"] = spread["rms"]
+            if self.ordering is not None and number < self.settings.ordering_splits:
+                report["ordering"] = self.ordering.compare(lambda rows: predictor(rows).energy)
+        return report
+
+    def bar(self, **settings: Any) -> tqdm:
+        """Return a progress bar, silent where standard error is no terminal."""
+        return tqdm(leave=False, disable=True if self.quiet else None, **settings)
+
+
+def run_study(study: Study, models: list[StudyModel]) -> list[ModelResult]:
+    """Train and evaluate models, or take up what the folder holds of the same study.
 
     Raises
     ------
     InputError
         If the folder holds another study, or there is no such device.
     """
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device cuda was asked for, but torch sees no GPU here; take --device cpu")
+    settings, folder = study.settings, study.folder
+    if settings.device == "cuda":
+        require_gpu()
     folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, dataset, system, settings)
-    splits = make_splits(dataset, settings.splits, settings.seed, settings.by_orbit)
+    _claim(study)
     results = []
-    for model in tqdm(models, desc="models", unit="model", disable=True if quiet else None):
+    for model in tqdm(models, desc="models", unit="model", disable=True if study.quiet else None):
         file = folder / f"{model.slug}.json"
         if not file.is_file():
             started = time.perf_counter()
-            run = _dense if model.kind == "dense" else _baseline
-            reports, details = run(model, dataset, system, splits, settings, folder, quiet)
+            reports, details = _dense(model, study) if model.kind == "dense" else _baseline(model, study)
             details |= {"seconds": time.perf_counter() - started, "machine": _machine(settings.device)}
             _write_json(file, {"reports": reports, "details": details})
         values = _read_json(file)
@@ -101,14 +138,16 @@ def run_study(
 
 
 def _machine(device: str) -> str:
-    return torch.cuda.get_device_name() if device == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+    return str(gpu_name()) if device == "cuda" else f"cpu, {torch.get_num_threads()} threads"
 
 
-def _claim(folder: Path, dataset: Dataset, system: str, settings: StudySettings) -> None:
+def _claim(study: Study) -> None:
     """Write down what the folder is for, or make sure that it is for this."""
-    data = {name: value for name, value in describe_dataset(dataset).items() if name != "orbits"}
-    wanted: dict[str, Any] = {"schema": SCHEMA, "system": system, "settings": settings.of_result(), "dataset": data}
-    file = folder / "study.json"
+    data = {name: value for name, value in describe_dataset(study.dataset).items() if name != "orbits"}
+    wanted: dict[str, Any] = {
+        "schema": SCHEMA, "system": study.system, "settings": study.settings.of_result(), "dataset": data,
+    }  # fmt: skip
+    file = study.folder / "study.json"
     if not file.is_file():
         _write_json(file, wanted)
         return
@@ -118,51 +157,40 @@ def _claim(folder: Path, dataset: Dataset, system: str, settings: StudySettings)
         for name, value in dict(wanted[part]).items():
             if there.get(name) != value:
                 raise InputError(
-                    f"{folder} holds a study with {name} {there.get(name)!r}, not {value!r}; choose another folder"
+                    f"{study.folder} holds a study with {name} {there.get(name)!r}, not {value!r}; choose another "
+                    "folder"
                 )
 
 
-def _dense(
-    model: StudyModel,
-    dataset: Dataset,
-    system: str,
-    splits: StudySplits,
-    settings: StudySettings,
-    folder: Path,
-    quiet: bool,
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _dense(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Train one dense network for every split, all together."""
-    epochs = settings.paper_epochs if model.as_paper else settings.epochs
-    how = training_settings(model, system, epochs, settings.patience)
+    settings, splits, dataset = study.settings, study.splits, study.dataset
+    how = training_settings(model, study.system, settings.epochs_of(model.as_paper), settings.patience)
     seeds = np.arange(settings.splits) + 1000 * settings.seed
-    build = dense_settings(system)
+    build = dense_settings(study.system)
     networks = [make_network(lambda: DenseNetwork(dataset.lattice, model.tasks, build), int(s)) for s in seeds]
     stack = StackedDenseNetwork(networks).to(settings.device)  # type: ignore[arg-type]
     learnt = replace(dataset, reference_energies=np.zeros(2)) if model.as_paper else dataset
     training = StackedTraining(stack, learnt, Splits(splits.training, splits.validation, seeds), how)
-    _train(training, model, folder / f"{model.slug}.safetensors", quiet)
+    _train(training, model, study)
     stack = training.finish().cpu()
-    reports = []
-    for number, test in enumerate(splits.test):
+    first, second = dataset.reference_energies.tolist()
+    pure, reports = (first, second), []
+    for number in range(settings.splits):
         network = stack.network(number)
-        part = dataset.select(test)
-        report = evaluate(part, _predict(network, dataset, part.occupations, model.as_paper))
-        if "energy" in model.tasks:
-            spread = symmetry_spread(part, lambda rows, net=network: _energies(net, rows), seed=number)  # type: ignore[misc]
-            report["symmetry_spread_mev_per_atom"] = spread["rms"]
-        reports.append(report)
+        predictor = partial(predict, network, pure_energies=pure if model.as_paper else None)
+        reports.append(study.report(number, model, predictor))
     best = training.best_epoch.double().mean()
     return reports, {"epochs": training.epoch, "best_epoch_mean": float(best), "training": _plain(asdict(how))}
 
 
-def _train(training: StackedTraining, model: StudyModel, checkpoint: Path, quiet: bool) -> None:
+def _train(training: StackedTraining, model: StudyModel, study: Study) -> None:
+    checkpoint = study.folder / f"{model.slug}.safetensors"
     if checkpoint.is_file():
         training.load(load_file(checkpoint))
     written = time.monotonic()
     total = training.settings.epochs
-    with tqdm(
-        total=total, initial=training.epoch, desc=model.name, unit="epoch", leave=False, disable=True if quiet else None
-    ) as bar:
+    with study.bar(total=total, initial=training.epoch, desc=model.name, unit="epoch") as bar:
         while not training.finished:
             training.advance(1, bar.update)
             if time.monotonic() - written > SECONDS_BETWEEN_CHECKPOINTS:
@@ -177,42 +205,18 @@ def _checkpoint(training: StackedTraining, file: Path) -> None:
     temporary.replace(file)
 
 
-@torch.no_grad()
-def _outputs(network: DenseNetwork, occupations: np.ndarray) -> dict[str, np.ndarray]:
-    return {task: values.numpy() for task, values in network(network.inputs(occupations)).items()}
-
-
-def _energies(network: DenseNetwork, occupations: np.ndarray) -> np.ndarray:
-    return _outputs(network, occupations)["energy"]
-
-
-def _predict(network: DenseNetwork, dataset: Dataset, occupations: np.ndarray, of_total: bool) -> Properties:
-    values = _outputs(network, occupations)
-    if of_total and "energy" in values:
-        second = occupations.sum(axis=1, dtype=np.int64)
-        first_energy, second_energy = dataset.reference_energies
-        pure = (occupations.shape[1] - second) * first_energy + second * second_energy
-        values["energy"] = values["energy"] - pure
-    return properties_of(values, len(occupations))
-
-
-def _baseline(
-    model: StudyModel,
-    dataset: Dataset,
-    system: str,
-    splits: StudySplits,
-    settings: StudySettings,
-    folder: Path,
-    quiet: bool,
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    fit = baseline_fit(model, system)
-    rows = zip(splits.training, splits.test, strict=True)
-    reports = []
-    for training, test in tqdm(
-        rows, total=settings.splits, desc=model.name, unit="split", leave=False, disable=True if quiet else None
+def _baseline(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Fit what is no dense network split after split; those done are kept in a file until all are."""
+    fit, done = baseline_fit(model, study.system, study.settings), study.folder / f"{model.slug}.part.json"
+    reports = _read_json(done)["reports"] if done.is_file() else []
+    total = study.settings.splits
+    for number in study.bar(
+        iterable=range(len(reports), total), total=total, initial=len(reports), desc=model.name, unit="split"
     ):
-        part = dataset.select(test)
-        reports.append(evaluate(part, fit(dataset.select(training))(part.occupations)))
+        predictor = fit(study.dataset.select(study.splits.training[number]))
+        reports.append(study.report(number, model, predictor))
+        _write_json(done, {"reports": reports})
+    done.unlink(missing_ok=True)
     return reports, {}
 
 

@@ -14,6 +14,7 @@ from wanglandau.errors import InputError
 
 if TYPE_CHECKING:
     from surrogate.dataset import Dataset
+    from surrogate.ordering import Ordering
     from surrogate.study_models import StudyModel
     from wanglandau.systems import System
 
@@ -53,21 +54,25 @@ def study(
     folder : Path
         Where everything goes; study-SYSTEM unless said otherwise.
     """
-    from surrogate.study import run_study
-    from surrogate.study_report import csv_table, markdown
+    from surrogate.study import Study, run_study
+    from surrogate.study_predictions import write_results
+    from surrogate.study_report import csv_table, figures_of_splits, markdown
     from wanglandau.systems import load_system
 
     chosen = load_system(system)
     if quick:
-        settings = dataclasses.replace(settings, splits=QUICK_SPLITS, epochs=QUICK_EPOCHS, paper_epochs=QUICK_EPOCHS)
-    data, source = _data(chosen, dataset, settings.seed, quick)
+        settings = dataclasses.replace(
+            settings, splits=QUICK_SPLITS, epochs=QUICK_EPOCHS, paper_epochs=QUICK_EPOCHS, ordering_splits=1
+        )
+    data, source, ordering = _data(chosen, dataset, settings, quick)
     wanted = _models(data, models)
     target = folder or Path(f"study-{chosen.name}")
-    results = run_study(data, chosen.name, wanted, settings, target)
+    results = run_study(Study(data, chosen.name, settings, target, ordering), wanted)
     caution = str(data.attributes.get("caution", ""))
     (target / "splits.csv").write_text(csv_table(results), encoding="utf-8")
+    write_results(target, figures_of_splits(results))
     figures = _figures(results, target, caution)
-    text = markdown(results, chosen.name, settings, source, _command(), figures)
+    text = markdown(results, chosen.name, settings, source, _command(), figures, ordering)
     (target / "report.md").write_text(text, encoding="utf-8")
     values = {"folder": target, "report": text, "models": {r.model.slug: r.details for r in results}}
     return Report(f"{text}\nwritten to {target}", values)
@@ -77,19 +82,26 @@ def _command() -> str:
     return shlex.join(["surrogate", *sys.argv[1:]])
 
 
-def _data(system: System, dataset: Path | None, seed: int, quick: bool) -> tuple[Dataset, str]:
+def _data(
+    system: System, dataset: Path | None, settings: StudySettings, quick: bool
+) -> tuple[Dataset, str, Ordering | None]:
+    """Return the data, what they are in a sentence, and what can be asked about ordering."""
     if dataset is not None:
         from surrogate.data_source import load_any
 
         data = load_any(dataset, system)
-        return data, f"Data: {len(data)} configurations of {data.attributes.get('code', dataset)}."
+        return data, f"Data: {len(data)} configurations of {data.attributes.get('code', dataset)}.", None
     from surrogate.model_data import Sample, label
     from surrogate.oracle import find_model, make_oracle
+    from surrogate.ordering import Ordering
+    from wanglandau.orbits import MAX_ENUMERATED_SITES
 
     oracle = make_oracle(find_model("lattice", system), system.lattice)
-    sample = Sample(QUICK_PER_COMPOSITION, seed) if quick else Sample(seed=seed)
+    sample = Sample(QUICK_PER_COMPOSITION, settings.seed) if quick else Sample(seed=settings.seed)
     data = label(oracle, sample, system.name)
-    return data, f"Model data: {len(data)} configurations, labelled by the lattice surrogate, not by LSMS."
+    possible = settings.ordering_splits > 0 and system.lattice.n_sites <= MAX_ENUMERATED_SITES
+    ordering = Ordering.of(oracle, system.composition) if possible else None
+    return data, f"Model data: {len(data)} configurations, labelled by the lattice surrogate, not by LSMS.", ordering
 
 
 def _models(data: Dataset, wanted: str | None) -> list[StudyModel]:

@@ -1,14 +1,23 @@
-"""Figures of a study: errors over the splits, and against composition."""
+"""Figures of a study: errors over the splits and against composition, and predictions against the reference."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+from ase import units
 
+from surrogate.settings import TASKS
 from surrogate.study import ModelResult
+from surrogate.study_predictions import read_predictions
 from wanglandau.figure_style import new_figure, save_figure
 
+PARITY_COLUMNS = 4
+PARITY_UNITS = {
+    "energy": (1e3 * units.Ry, "mixing energy, meV per cell"),
+    "charge": (1.0, "electrons"),
+    "moment": (1.0, "mu_b"),
+}
 ERROR_LABEL = "RMSE of the mixing energy (meV/atom)"
 
 
@@ -19,7 +28,36 @@ def study_figures(results: list[ModelResult], folder: Path, note: str) -> list[s
         return []
     _box_plot(learnt, folder / "errors-over-splits.png", note)
     _by_composition(learnt, folder / "errors-by-composition.png", note)
-    return ["errors-over-splits.png", "errors-by-composition.png"]
+    parity = [f"parity-{task}.png" for task in TASKS if _parity(results, task, folder, note)]
+    return ["errors-over-splits.png", "errors-by-composition.png", *parity]
+
+
+def _parity(results: list[ModelResult], task: str, folder: Path, note: str) -> bool:
+    """Draw prediction against reference of the first split, a panel a model; tell whether there was anything."""
+    found = {}
+    for result in results:
+        predictions = read_predictions(folder / f"{result.model.slug}.h5")
+        if task in predictions:
+            found[result.model.name] = [np.ravel(part) for part in predictions[task]]
+    if not found:
+        return False
+    columns = min(PARITY_COLUMNS, len(found))
+    rows = -(-len(found) // columns)
+    scale, unit = PARITY_UNITS[task]
+    with new_figure(2.3 * columns, 2.3 * rows) as figure:
+        panels = np.ravel(figure.subplots(rows, columns, squeeze=False))
+        for panel, (name, (reference, predicted)) in zip(panels, found.items(), strict=False):
+            panel.hexbin(reference * scale, predicted * scale, gridsize=60, bins="log", cmap="viridis", mincnt=1)
+            ends = np.array([reference.min(), reference.max()]) * scale
+            panel.plot(ends, ends, color="black", lw=0.6)
+            panel.set_title(name, fontsize=7)
+            panel.tick_params(labelsize=6)
+        for panel in panels[len(found) :]:
+            panel.set_visible(False)
+        figure.supxlabel(f"reference ({unit})", fontsize=8)
+        figure.supylabel(f"predicted ({unit})", fontsize=8)
+        save_figure(figure, folder / f"parity-{task}.png", note)
+    return True
 
 
 def _box_plot(results: list[ModelResult], path: Path, note: str) -> None:

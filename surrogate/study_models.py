@@ -11,6 +11,7 @@ from surrogate.cluster_expansion import cluster_expansion_fit
 from surrogate.dataset import Dataset
 from surrogate.fitting import Fit, Predictor, composition_fit
 from surrogate.settings import TASKS, DenseSettings, TrainingSettings, paper_training
+from surrogate.study_settings import StudySettings
 from wanglandau.oracle import Properties
 
 Kind = Literal["dense", "trees", "lattice", "clusters", "composition"]
@@ -100,29 +101,31 @@ def training_settings(model: StudyModel, system: str, epochs: int | None, patien
     return replace(chosen, patience=patience or chosen.epochs + 1)
 
 
-def baseline_fit(model: StudyModel, system: str) -> Fit:
+def baseline_fit(model: StudyModel, system: str, settings: StudySettings) -> Fit:
     """Return the function that trains what is no dense network."""
     if model.kind == "composition":
         return composition_fit
     if model.kind == "clusters":
         return cluster_expansion_fit
     if model.kind == "lattice":
-        return _lattice_fit(model.tasks, system)
+        return _lattice_fit(model.tasks, system, settings.lattice_configurations)
     return lambda dataset: _trees(dataset, model.tasks[0])
 
 
-def _lattice_fit(tasks: tuple[str, ...], system: str) -> Fit:
+def _lattice_fit(tasks: tuple[str, ...], system: str, at_most: int) -> Fit:
     from surrogate.fitting import network_fit
     from surrogate.recipes import resolve_settings
 
     network, training = resolve_settings(system, "lattice", tasks)
-    return network_fit("lattice", tasks, network, replace(training, epochs=0))  # ridge regression alone is as good
+    fit = network_fit("lattice", tasks, network, replace(training, epochs=0))  # ridge regression alone is as good
+    return lambda dataset: fit(dataset.select(np.arange(min(at_most, len(dataset)))))
 
 
 def _trees(dataset: Dataset, task: str) -> Predictor:
     """Train XGBoost with its default settings on one task; of site properties every site has trees of its own."""
     import xgboost
 
+    from surrogate.network_predictions import properties_of
     from surrogate.training import targets_of
     from surrogate.xgboost_oracle import N_TREES
 
@@ -135,8 +138,3 @@ def _trees(dataset: Dataset, task: str) -> Predictor:
         return properties_of({task: found}, len(occupations))
 
     return predict
-
-
-def properties_of(values: dict[str, np.ndarray], n: int) -> Properties:
-    """Return predictions of some tasks; the energy is nan where it is not among them."""
-    return Properties(values.get("energy", np.full(n, np.nan)), values.get("charge"), values.get("moment"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from surrogate.ordering import Ordering
 from surrogate.study import ModelResult
 from surrogate.study_models import INITIALS
 from surrogate.study_settings import StudySettings
@@ -45,6 +46,20 @@ ENERGY_COLUMNS: Mapping[str, Callable[[dict[str, Any]], float | None]] = {
 }
 """Errors of the mixing energy on the test part, meV/atom where they have a unit."""
 
+ORDERING_COLUMNS: Mapping[str, Callable[[dict[str, Any]], float | None]] = {
+    "peak of C, K": lambda report: (report.get("ordering") or {}).get("peak_kelvin"),
+    "shift, K": lambda report: (report.get("ordering") or {}).get("peak_shift_kelvin"),
+    "height, k_B/atom": lambda report: (report.get("ordering") or {}).get("peak_height_kb_per_atom"),
+    "ground state found": lambda report: _number((report.get("ordering") or {}).get("ground_state_found")),
+    "it lies above by": lambda report: (report.get("ordering") or {}).get("ground_state_above_mev_per_atom"),
+    "ordered structures RMSE": lambda report: (report.get("ordering") or {}).get("structures_rmse_mev_per_atom"),
+}
+"""What the errors do to ordering, K and meV/atom; how often the ground state is found, as a share of the splits."""
+
+
+def _number(value: bool | None) -> float | None:
+    return None if value is None else float(value)
+
 
 def over_splits(result: ModelResult, value: Callable[[dict[str, Any]], float | None]) -> tuple[float, float] | None:
     """Return mean and standard deviation of a figure over the splits; None where there is none."""
@@ -55,7 +70,13 @@ def over_splits(result: ModelResult, value: Callable[[dict[str, Any]], float | N
 
 
 def markdown(
-    results: list[ModelResult], system: str, settings: StudySettings, source: str, command: str, figures: list[str]
+    results: list[ModelResult],
+    system: str,
+    settings: StudySettings,
+    source: str,
+    command: str,
+    figures: list[str],
+    ordering: Ordering | None = None,
 ) -> str:
     """Write the whole report.
 
@@ -70,6 +91,8 @@ def markdown(
         That made it.
     figures : list of str
         Files to show, relative to the report.
+    ordering : Ordering, optional
+        What models were asked about ordering.
     """
     how = "symmetry-equivalent configurations on one side" if settings.by_orbit else "as the paper split"
     lines = [
@@ -91,6 +114,7 @@ def markdown(
         "",
         *_table(_energy_rows(results)),
         "",
+        *_ordering_section(results, settings, ordering),
         "## How it was trained",
         "",
         *_table(_training_rows(results)),
@@ -100,17 +124,52 @@ def markdown(
     return "\n".join(lines) + "\n"
 
 
+def figures_of_splits(results: list[ModelResult]) -> dict[str, dict[str, np.ndarray]]:
+    """Return every figure of the tables, ``float64[n_splits]`` with nan where there is none, by model and by name."""
+    columns = {f"{task}_r2": _reader(key) for task, key in R2.items()}
+    every = ENERGY_COLUMNS | ORDERING_COLUMNS  # type: ignore[operator]
+    columns |= {name.replace(",", "").replace("/", "_per_").replace(" ", "_"): value for name, value in every.items()}
+    return {
+        result.model.slug: {
+            name: np.array([value(report) for report in result.reports], dtype=np.float64)
+            for name, value in columns.items()
+        }
+        for result in results
+    }
+
+
 def csv_table(results: list[ModelResult]) -> str:
     """Write every split of every model as a row."""
-    columns = {f"{task}_r2": _reader(key) for task, key in R2.items()}
-    columns |= {name.replace(",", "").replace(" ", "_"): value for name, value in ENERGY_COLUMNS.items()}
+    figures = figures_of_splits(results)
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["model", "split", *columns])
-    for result in results:
-        for number, report in enumerate(result.reports):
-            writer.writerow([result.model.slug, number, *(value(report) for value in columns.values())])
+    writer.writerow(["model", "split", *next(iter(figures.values()))])
+    for slug, columns in figures.items():
+        for number, values in enumerate(zip(*columns.values(), strict=True)):
+            writer.writerow([slug, number, *("" if np.isnan(value) else value for value in values)])
     return text.getvalue()
+
+
+def _ordering_section(results: list[ModelResult], settings: StudySettings, ordering: Ordering | None) -> list[str]:
+    asked = [r for r in results if any("ordering" in report for report in r.reports)]
+    if ordering is None or not asked:
+        return []
+    rows = [["model", *ORDERING_COLUMNS]]
+    for result in asked:
+        found = [over_splits(result, value) for value in ORDERING_COLUMNS.values()]
+        rows.append([result.model.name, *(_mean(values) for values in found)])
+    return [
+        "## Ordering",
+        "",
+        f"All configurations with {ordering.composition} of {ordering.n_sites} second-species atoms by every model, of "
+        f"the first {min(settings.splits, settings.ordering_splits)} splits, against the reference's own: its peak of "
+        f"C lies at {ordering.peak.temperature:.2f} K and is {ordering.peak.height / ordering.n_sites:.4f} k_B/atom "
+        f"high. {len(ordering.structures)} ordered structures fit the cell. Models that break the symmetry are asked "
+        "for one image of every configuration.",
+        "",
+        *_table(rows),
+        "",
+    ]
 
 
 def _reader(key: str) -> Callable[[dict[str, Any]], float | None]:

@@ -27,6 +27,11 @@ class StudySettings:
     patience : int or None
         Epochs without a better validation loss after which a network stops; default: none stops early. The weights with
         the best validation loss are kept in any case.
+    lattice_configurations : int
+        Configurations of the training part, which is in random order, that lattice networks are fitted to at most: they
+        need no more, and each takes up to a megabyte of memory.
+    ordering_splits : int
+        First splits whose models are also asked for every configuration of one composition (model data only); 0: none.
     device : str
         Where dense networks are trained: cpu, or cuda where torch sees a GPU.
     """
@@ -37,18 +42,26 @@ class StudySettings:
     paper_epochs: int = 30_000
     epochs: int = 300
     patience: int | None = None
+    lattice_configurations: int = 2000
+    ordering_splits: int = 3
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name in ("splits", "paper_epochs", "epochs"):
+        for name in ("splits", "paper_epochs", "epochs", "lattice_configurations"):
             if not 1 <= getattr(self, name) <= 10_000_000:
                 raise InputError(f"{name} is {getattr(self, name)}; expected 1 to 10000000")
         if self.patience is not None and self.patience < 1:
             raise InputError(f"patience is {self.patience}; expected at least 1")
+        if not 0 <= self.ordering_splits <= 10_000:
+            raise InputError(f"ordering_splits is {self.ordering_splits}; expected 0 to 10000")
         if not 0 <= self.seed < 2**31:
             raise InputError(f"seed is {self.seed}; expected 0 to {2**31 - 1}")
         if self.device not in ("cpu", "cuda"):
             raise InputError(f"device is {self.device!r}; choose cpu or cuda")
+
+    def epochs_of(self, as_paper: bool) -> int:
+        """Return how long networks are trained as the paper did, or by our recipe."""
+        return self.paper_epochs if as_paper else self.epochs
 
     def of_result(self) -> dict[str, Any]:
         """Return the settings that results depend on."""

@@ -157,6 +157,10 @@ def test_scale_is_found_again() -> None:
     assert honest["z_rms"] == pytest.approx(1, rel=0.02) and honest["coverage_1"] == pytest.approx(0.683, abs=0.02)
     assert calibration(2 * size * rng.normal(size=len(size)), size)["coverage_1"] < 0.45
     assert calibration(np.zeros(2), np.zeros(2)) == {"n": 0}
+    error = np.where(np.arange(len(size)) < len(size) // 5, 3.0, 1.0) * size * rng.normal(size=len(size))
+    fifths = calibration(error, size, np.arange(len(size)))["by_energy"]  # spreads too small for low energies alone
+    assert [part["n"] for part in fifths] == [4000] * 5 and fifths[0]["coverage_1"] < 0.35
+    assert all(part["coverage_1"] == pytest.approx(0.683, abs=0.03) for part in fifths[1:])
 
 
 def test_round_trip(ensemble: Ensemble, tmp_path: Path, cuau: System) -> None:

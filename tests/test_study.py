@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+from ase import units
 
 from surrogate import study as study_module
 from surrogate.cli import main
 from surrogate.dataset import Dataset, load_dataset
+from surrogate.fitting import Fit, Predictor, composition_fit
 from surrogate.stacked_training import StackedTraining
-from surrogate.study import ModelResult, run_study
+from surrogate.study import ModelResult, Study, run_study
 from surrogate.study_models import StudyModel, study_models, task_combinations, training_settings
-from surrogate.study_report import PAPER_R2, csv_table, markdown, over_splits
+from surrogate.study_predictions import read_predictions, write_results
+from surrogate.study_report import PAPER_R2, csv_table, figures_of_splits, markdown, over_splits
 from surrogate.study_settings import StudySettings
 from surrogate.study_splits import make_splits
 from wanglandau.errors import InputError
@@ -36,7 +41,7 @@ def data() -> Dataset:
 @pytest.fixture(scope="module")
 def finished(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ModelResult]]:
     folder = tmp_path_factory.mktemp("study")
-    return folder, run_study(data, "cuau", MODELS, SETTINGS, folder, quiet=True)
+    return folder, run_study(Study(data, "cuau", SETTINGS, folder, quiet=True), MODELS)
 
 
 @pytest.mark.parametrize("by_orbit", [False, True])
@@ -83,15 +88,15 @@ def test_a_finished_study_is_read_and_not_made_again(
     folder, results = finished
     monkeypatch.setattr(study_module, "_dense", None)
     monkeypatch.setattr(study_module, "_baseline", None)
-    again = run_study(data, "cuau", MODELS, SETTINGS, folder, quiet=True)
+    again = run_study(Study(data, "cuau", SETTINGS, folder, quiet=True), MODELS)
     assert [result.reports for result in again] == [result.reports for result in results]
 
 
 def test_another_study_in_the_folder_is_refused(data: Dataset, finished: tuple[Path, list[ModelResult]]) -> None:
     with pytest.raises(InputError, match="holds a study with epochs 4, not 5"):
-        run_study(data, "cuau", MODELS, StudySettings(splits=2, epochs=5, paper_epochs=3), finished[0], quiet=True)
+        run_study(Study(data, "cuau", StudySettings(splits=2, epochs=5, paper_epochs=3), finished[0]), MODELS)
     with pytest.raises(InputError, match="holds a study with digest"):
-        run_study(data.select(np.arange(150)), "cuau", MODELS, SETTINGS, finished[0], quiet=True)
+        run_study(Study(data.select(np.arange(150)), "cuau", SETTINGS, finished[0], quiet=True), MODELS)
 
 
 def test_a_killed_study_goes_on_to_the_same_result(
@@ -107,9 +112,9 @@ def test_a_killed_study_goes_on_to_the_same_result(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(StackedTraining, "advance", killed)
-        run_study(data, "cuau", MODELS[:1], SETTINGS, tmp_path, quiet=True)
+        run_study(Study(data, "cuau", SETTINGS, tmp_path, quiet=True), MODELS[:1])
     assert (tmp_path / "dense-EC.safetensors").is_file() and not (tmp_path / "dense-EC.json").exists()
-    (result,) = run_study(data, "cuau", MODELS[:1], SETTINGS, tmp_path, quiet=True)
+    (result,) = run_study(Study(data, "cuau", SETTINGS, tmp_path, quiet=True), MODELS[:1])
     assert result.reports == finished[1][0].reports
     assert not (tmp_path / "dense-EC.safetensors").exists()
 
@@ -133,7 +138,9 @@ def test_quick_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     values = json.loads(capsys.readouterr().out)
     assert set(values["models"]) == set(models.split(","))
     assert {"report.md", "splits.csv", "errors-over-splits.png"} <= {file.name for file in folder.iterdir()}
-    assert "Model data" in (folder / "report.md").read_text(encoding="utf-8")
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert "Model data" in text and "## Ordering" in text and "126.45 K" in text
+    assert (folder / "parity-energy.png").is_file() and (folder / "results.h5").is_file()
 
 
 @pytest.mark.parametrize(
@@ -156,3 +163,50 @@ def test_wrong_input(
     assert main(["study", "cuau", "--quick", *arguments]) == 2
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
+
+
+def test_the_same_seed_gives_the_same_table(
+    data: Dataset, finished: tuple[Path, list[ModelResult]], tmp_path: Path
+) -> None:
+    again = run_study(Study(data, "cuau", SETTINGS, tmp_path, quiet=True), MODELS)
+    assert csv_table(again) == csv_table(finished[1])
+    other = replace(SETTINGS, seed=1)
+    assert csv_table(
+        run_study(Study(data, "cuau", other, tmp_path / "other", quiet=True), MODELS[2:3])
+    ) not in csv_table(finished[1])
+
+
+def test_baselines_go_on_split_by_split(data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed in the second split, a study does not fit the first again."""
+    fitted: list[int] = []
+
+    def fit_once(_: StudyModel, __: str, settings: StudySettings) -> Fit:
+        def fit(training: Dataset) -> Predictor:
+            fitted.append(len(training))
+            if len(fitted) == 2:
+                raise KeyboardInterrupt
+            return composition_fit(training)
+
+        return fit
+
+    monkeypatch.setattr(study_module, "baseline_fit", fit_once)
+    study = Study(data, "cuau", SETTINGS, tmp_path, quiet=True)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, MODELS[2:3])
+    (result,) = run_study(study, MODELS[2:3])
+    assert len(fitted) == 3 and len(result.reports) == 2
+    assert {file.name for file in tmp_path.iterdir()} == {"study.json", "composition-E.json", "composition-E.h5"}
+
+
+def test_everything_is_in_one_hdf5_file(finished: tuple[Path, list[ModelResult]]) -> None:
+    folder, results = finished
+    write_results(folder, figures_of_splits(results))
+    with h5py.File(folder / "results.h5") as file:
+        assert set(file) == {result.model.slug for result in results}
+        assert file["dense-EC/splits/charge_r2"][:].tolist() == [r["charge_r2"] for r in results[0].reports]
+        assert file["dense-EC/first_split/energy/predicted"].attrs["units"].startswith("Ry")
+    reference, predicted = read_predictions(folder / "dense-EC.h5")["energy"]
+    unit = 1e3 * units.Ry / 32
+    assert np.sqrt(np.mean((predicted - reference) ** 2)) * unit == pytest.approx(
+        results[0].reports[0]["mixing_energy_rmse_mev_per_atom"]
+    )

@@ -1,0 +1,71 @@
+"""``surrogate learning-curve``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from surrogate.learning_curve_settings import LearningCurveSettings
+from wanglandau.command_line import Report
+
+ARCHITECTURES = ("lattice", "dense")
+
+
+def learning_curve(
+    system: str,
+    /,
+    *,
+    settings: LearningCurveSettings,
+    dataset: Path | None = None,
+    sizes: str = "25,50,100,all",
+    wanted: float | None = None,
+    folder: Path | None = None,
+) -> Report:
+    """Train on more and more configurations, one task at a time and all together, and compare the errors.
+
+    Parameters
+    ----------
+    system : str
+        cuau, fept or a TOML file that describes another lattice.
+    settings : LearningCurveSettings
+        How the curves are made.
+    dataset : Path
+        Data set in HDF5, or a folder of published text files; the shipped first-principles data unless said otherwise.
+    sizes : str
+        Comma-separated numbers of training configurations; all is as many as the test leaves, and numbers above that
+        are left out.
+    wanted : float
+        Error of the mixing energy, meV/atom: how many configurations it takes is estimated from the curves.
+    folder : Path
+        Where report, table and figure go; learning-curve-SYSTEM unless said otherwise.
+    """
+    from surrogate import learning_curve_report as report
+    from surrogate.artefact import write_atomically
+    from surrogate.data_source import load_any
+    from surrogate.learning_curve import learning_curve as curve_of
+    from surrogate.learning_curve import make_divisions, model_tasks
+    from wanglandau.extras import optional_packages
+    from wanglandau.systems import load_system
+
+    chosen = load_system(system)
+    data = load_any(dataset, chosen)
+    numbers = settings.sizes(sizes, len(make_divisions(data, settings)[0].training))
+    models = [(architecture, tasks) for architecture in ARCHITECTURES for tasks in model_tasks(data)]
+    curves = []
+    with optional_packages(), tqdm(total=len(models) * len(numbers) * settings.splits, unit="fit", disable=None) as bar:
+        for architecture, tasks in models:
+            curves.append(curve_of(data, chosen.name, architecture, tasks, numbers, settings, bar.update))
+    target = folder or Path(f"learning-curve-{chosen.name}")
+    target.mkdir(parents=True, exist_ok=True)
+    figure = "learning-curve.png"
+    report.draw(curves, numbers, target / figure, str(data.attributes.get("caution", "")))
+    source = f"{len(data)} configurations of {data.attributes.get('code', dataset or 'the shipped data set')}."
+    command = shlex.join(["surrogate", *sys.argv[1:]])
+    text = report.markdown(curves, numbers, settings, source, command, wanted, figure)
+    write_atomically(target / "learning-curve.csv", report.csv_table(curves, numbers).encode())
+    write_atomically(target / "report.md", text.encode())
+    errors = {report.name_of(c): {task: values.tolist() for task, values in c.errors.items()} for c in curves}
+    return Report(f"{text}\nwritten to {target}", {"folder": target, "sizes": numbers, "errors": errors})
