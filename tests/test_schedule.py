@@ -166,14 +166,9 @@ def test_flatness_looks_at_visited_bins_only() -> None:
 def test_many_walkers_begin_gently_and_are_asked_for_more() -> None:
     assert first_ln_f(100, 4) == 1.0
     assert first_ln_f(100, 400) == 0.25
-
-
-def test_a_good_estimate_is_mended_before_it_is_frozen() -> None:
-    assert first_ln_f(100, 1, trials_before=10_000) == 0.01
-    lowest = 2**SETTLED_STAGES * settled_ln_f(100)
+    assert first_ln_f(100, 4, trials_before=10_000) == 0.01
+    assert first_ln_f(100, 400, trials_before=100) == 0.25
     assert settled_ln_f(100) == 2e-4 and settled_ln_f(1000) == pytest.approx(4e-5)
-    assert first_ln_f(100, 1, trials_before=10**9) == pytest.approx(lowest)
-    assert first_ln_f(100, 10**6, trials_before=10**9) == 1e-4
     few, many = Stage.for_walkers(MANY_WALKERS, None), Stage.for_walkers(MANY_WALKERS + 1, None)
     assert few.flatness < many.flatness
     assert Stage.for_walkers(1, 0.9).flatness == 0.9

@@ -33,6 +33,8 @@ SEARCH_TRIALS_PER_SITE = 64_000
 """Most trials spent on searching each end of the energy range; never more than a tenth of a run's budget."""
 LONG_SEARCH = 4
 """How many times longer the lowest energies of large cells are searched for, whose highest are not wanted."""
+MENDING_SHARE = 0.1
+"""Part of its trials that a walk may spend on mending what the search tells of ln g."""
 SEARCH_SHARE = 0.05
 """Part of the trials of all runs that such a search may take."""
 EXCHANGE_SWEEPS, MIN_EXCHANGE_TRIALS = 10, 1000
@@ -218,7 +220,7 @@ def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, 
     coverage = _coverage(engine, composition, asked, coverage_seed)
     found = _find_range(engine, composition, settings, search_seed)
     grid = make_grid(found, settings.bins, _bin_width(settings), asked, log_total_states(n_sites, composition))
-    expected = _expected_weights(found, grid, settings, log_total_states(n_sites, composition))
+    expected = _expected_weights(found, grid, settings, log_total_states(n_sites, composition), layout)
     windows = lay_windows(engine, composition, grid, n_windows, settings, preview_seed, asked, expected)
     intervals = [Window(max(low, asked.low), min(high, asked.high)) for low, high in energy_windows(windows, grid)]
     walks = []
@@ -258,12 +260,16 @@ def _find_range(
 
 
 def _expected_weights(
-    found: EnergyRange, grid: EnergyGrid, settings: WangLandauSettings, ln_states: float
+    found: EnergyRange, grid: EnergyGrid, settings: WangLandauSettings, ln_states: float, layout: Layout
 ) -> ExpectedWeights:
-    """Return what the search tells of ln g; it knows nothing of single compositions."""
+    """Return what the search tells of ln g; it knows nothing of single compositions.
+
+    A walk has to mend it with what ln f it begins with, and in a small part of its trials, however long the search was.
+    """
     if found.sample is None or settings.ensemble == "semigrand":
         return ExpectedWeights.none(grid.n_bins)
-    return found.sample.expected_weights(grid, ln_states, int(found.trials / EXPECTED_ERROR))
+    mending = min(float(found.trials), MENDING_SHARE * settings.max_trials / (layout.windows * layout.teams))
+    return found.sample.expected_weights(grid, ln_states, max(1, int(mending / EXPECTED_ERROR)))
 
 
 def _asked_window(settings: WangLandauSettings, n_sites: int) -> Window:

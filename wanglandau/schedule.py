@@ -32,6 +32,8 @@ SETTLED_LN_F_TIMES_BINS = 0.04
 """The same, times the number of bins: more bins take longer to cross and need a smaller ln f for the same error."""
 SETTLED_STAGES = 4
 """Stages that have to end before, however small ln f began."""
+SETTLED_STAGES_EXPECTED = 2
+"""The same for a walk that began with an estimate of ln g."""
 EXPECTED_ERROR = 5.0
 """Of ln g that was estimated beforehand: as much as a walk has to mend in as many trials as the estimate took."""
 
@@ -46,13 +48,9 @@ def first_ln_f(n_bins: int, visits_per_round: int, trials_before: int = 0) -> fl
         Visits that do not know of each other; many would overshoot with a large ln f.
     trials_before : int
         Of a walk that would have given an estimate of ln g as good as the one at hand; 0: there is none, and ln f
-        begins at 1 or whatever is allowed. Otherwise it begins lower, but never so low that the estimate would be
-        frozen before it is mended: ``SETTLED_STAGES`` halvings away from that at least.
+        begins at 1 or whatever is allowed.
     """
-    highest = min(1.0, n_bins / visits_per_round)
-    if not trials_before:
-        return highest
-    return min(highest, max(n_bins / trials_before, 2.0**SETTLED_STAGES * settled_ln_f(n_bins)))
+    return min(1.0, n_bins / visits_per_round, n_bins / max(trials_before, 1))
 
 
 def settled_ln_f(n_bins: int) -> float:

@@ -20,6 +20,8 @@ from wanglandau.rounds import Snapshots
 from wanglandau.sad import StochasticApproximation, bounded_weights, unbounded_estimate
 from wanglandau.schedule import (
     MANY_WALKERS,
+    SETTLED_STAGES,
+    SETTLED_STAGES_EXPECTED,
     Halving,
     OneOverT,
     Schedule,
@@ -247,12 +249,14 @@ def make_walk(
         inside = weights.bins[below : below + grid.n_bins]
         known = np.isfinite(expected.ln_g)
         inside["expected"], inside["ln_g"] = known + 1 * expected.met, np.where(known, expected.ln_g, 0.0)
-    schedule = _make_schedule(settings, walkers, grid)
+    schedule = _make_schedule(settings, walkers, grid, before > 0)
     return Walk(wide, first_bin - below, window, by_composition, walkers, weights, schedule)
 
 
-def _make_schedule(settings: WangLandauSettings, walkers: Walkers, grid: EnergyGrid) -> Schedule:
+def _make_schedule(settings: WangLandauSettings, walkers: Walkers, grid: EnergyGrid, expected: bool) -> Schedule:
     stage = Stage.for_walkers(walkers.n_walkers, settings.flatness, settings.minimum_count)
+    if expected:
+        stage.ended = SETTLED_STAGES - SETTLED_STAGES_EXPECTED
     if settings.schedule_name == "halving":
         return Halving(stage)
     if settings.lowest_temperature is not None:
