@@ -29,10 +29,13 @@ class TrainingSettings:
 
     Attributes
     ----------
-    loss : {"mse", "norm"}
+    loss : {"mse", "norm", "log"}
         ``mse``: weighted sum over tasks of the mean squared error in units of the task's standard deviation.
         ``norm``: weighted sum of the 2-norm of each task's error over the batch, as in the paper; the energy error
         is weighted as if total energies had been learnt, for which the weights of the paper were chosen.
+        ``log``: weighted sum of the logarithm of each task's mean squared error, whatever its unit. Its gradient is
+        that of ``mse`` with task weights learnt in training: one over the present error, to which the learnt
+        uncertainties of A. Kendall, Y. Gal and R. Cipolla (arXiv:1705.07115) tend.
     weights : mapping of task to float
         Weight of each task in the loss; 1 where none is given.
     learning_rate : float
@@ -55,7 +58,7 @@ class TrainingSettings:
         Of initial weights, validation split, batches and augmentation.
     """
 
-    loss: Literal["mse", "norm"] = "mse"
+    loss: Literal["mse", "norm", "log"] = "mse"
     weights: Mapping[str, float] = field(default_factory=dict)
     learning_rate: float = 1e-3
     schedule: Literal["constant", "cosine"] = "cosine"
@@ -75,8 +78,10 @@ class TrainingSettings:
         _check("validation_fraction", self.validation_fraction, 0.0, 0.9)
         _check("patience", self.patience, 1, 10_000_000)
         _check("seed", self.seed, 0, 2**31)
-        if self.loss not in ("mse", "norm") or self.schedule not in ("constant", "cosine"):
-            raise InputError(f"loss {self.loss!r} or schedule {self.schedule!r} unknown: mse, norm; constant, cosine")
+        if self.loss not in ("mse", "norm", "log") or self.schedule not in ("constant", "cosine"):
+            raise InputError(
+                f"loss {self.loss!r} or schedule {self.schedule!r} unknown: mse, norm, log; constant, cosine"
+            )
         for task, weight in self.weights.items():
             if task not in TASKS:
                 raise InputError(f"a weight is given for {task!r}; tasks are {', '.join(TASKS)}")

@@ -19,7 +19,7 @@ from surrogate.counter_random import random_bits
 from surrogate.dataset import Dataset
 from surrogate.settings import TrainingSettings
 from surrogate.stacked_network import StackedDenseNetwork
-from surrogate.training import step_size, targets_of
+from surrogate.training import TINY, step_size, targets_of
 from wanglandau.errors import InputError
 
 WARM_UP = 3
@@ -120,10 +120,11 @@ class StackedTraining:
             weight = settings.weights.get(task, 1.0)
             if settings.loss == "mse":
                 factors[task] = weight / spread[task].square()
-                continue
-            # the paper weighted errors of total energies, whose spread is that of the compositions
-            of_total = total[self._training].std(dim=1, correction=0) if task == "energy" else spread[task]
-            factors[task] = weight * of_total / spread[task]
+            elif settings.loss == "log":
+                factors[task] = torch.full_like(spread[task], weight)
+            else:  # the paper weighted errors of total energies, whose spread is that of the compositions
+                of_total = total[self._training].std(dim=1, correction=0) if task == "energy" else spread[task]
+                factors[task] = weight * of_total / spread[task]
         return factors
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
@@ -251,8 +252,7 @@ class StackedTraining:
         total = torch.zeros(len(chosen), dtype=torch.float64, device=self._device)
         for task, values in wanted.items():
             square = (predicted[task] - values).square().flatten(start_dim=1)
-            error = square.mean(dim=1) if self.settings.loss == "mse" else (square.sum(dim=1) + 1e-300).sqrt()
-            total = total + self._factors[task] * error
+            total = total + self._factors[task] * _error(square, self.settings.loss)
         return total
 
     @torch.no_grad()
@@ -316,6 +316,14 @@ class StackedTraining:
                 moments[key].copy_(moment)
             else:
                 moments[key] = moment.clone() if key == "step" else moment.to(self._device).clone()
+
+
+def _error(square: Tensor, loss: str) -> Tensor:
+    """Return the error of a task that a loss is made of, from squared errors ``[n_replicas, n]``."""
+    if loss == "norm":
+        return (square.sum(dim=1) + TINY).sqrt()
+    mean = square.mean(dim=1)
+    return mean if loss == "mse" else (mean + TINY).log()
 
 
 class _weights:

@@ -171,7 +171,8 @@ def _dense(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[
     networks = [make_network(lambda: DenseNetwork(dataset.lattice, model.tasks, build), int(s)) for s in seeds]
     stack = StackedDenseNetwork(networks).to(settings.device)  # type: ignore[arg-type]
     learnt = replace(dataset, reference_energies=np.zeros(2)) if model.as_paper else dataset
-    training = StackedTraining(stack, learnt, Splits(splits.training, splits.validation, seeds), how)
+    averaging = 0.0 if model.as_paper else settings.averaging
+    training = StackedTraining(stack, learnt, Splits(splits.training, splits.validation, seeds), how, averaging)
     _train(training, model, study)
     stack = training.finish().cpu()
     first, second = dataset.reference_energies.tolist()

@@ -39,11 +39,14 @@ class StudyModel:
         What it learns together.
     as_paper : bool
         Trained as the paper did, on total energies. Only dense networks differ.
+    learnt_weights : bool
+        Our recipe with task weights that follow the errors instead of those that the spread of each task sets.
     """
 
     kind: Kind
     tasks: tuple[str, ...]
     as_paper: bool = False
+    learnt_weights: bool = False
 
     @property
     def name(self) -> str:
@@ -51,7 +54,8 @@ class StudyModel:
         letters = "+".join(INITIALS[task] for task in self.tasks)
         several = "MTL" if len(self.tasks) > 1 else "STL"
         if self.kind == "dense":
-            return f"{several} {letters}, dense, {'as the paper' if self.as_paper else 'our recipe'}"
+            recipe = "as the paper" if self.as_paper else "our recipe"
+            return f"{several} {letters}, dense, {recipe}{', learnt weights' if self.learnt_weights else ''}"
         names = {"trees": "XGBoost", "clusters": "cluster expansion", "composition": "composition only"}
         return f"{several} {letters}, lattice" if self.kind == "lattice" else f"{names[self.kind]} {letters}"
 
@@ -59,7 +63,7 @@ class StudyModel:
     def slug(self) -> str:
         """What its files are called."""
         letters = "".join(INITIALS[task] for task in self.tasks)
-        return f"{self.kind}-{letters}" + ("-paper" if self.as_paper else "")
+        return f"{self.kind}-{letters}" + ("-paper" if self.as_paper else "-learnt" if self.learnt_weights else "")
 
 
 def task_combinations(tasks: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -74,6 +78,8 @@ def study_models(dataset: Dataset) -> list[StudyModel]:
     tasks = tuple(task for task in TASKS if getattr(dataset, task) is not None)
     combinations = task_combinations(tasks)
     dense = [StudyModel("dense", chosen, as_paper) for as_paper in (True, False) for chosen in combinations]
+    if len(tasks) > 1:
+        dense.append(StudyModel("dense", tasks, learnt_weights=True))
     trees = [StudyModel("trees", (task,)) for task in tasks]
     lattice = [StudyModel("lattice", chosen) for chosen in (("energy",), tasks)]
     return [*dense, *trees, *lattice, StudyModel("clusters", ("energy",)), StudyModel("composition", ("energy",))]
@@ -97,7 +103,8 @@ def training_settings(model: StudyModel, system: str, epochs: int | None, patien
             paper_training(system, model.tasks), learning_rate=PAPER_LEARNING_RATE, epochs=epochs or PAPER_EPOCHS
         )
     else:
-        chosen = replace(BETTER, epochs=epochs or BETTER_EPOCHS)
+        loss = "log" if model.learnt_weights else BETTER.loss
+        chosen = replace(BETTER, epochs=epochs or BETTER_EPOCHS, loss=loss)
     return replace(chosen, patience=patience or chosen.epochs + 1)
 
 

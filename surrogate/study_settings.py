@@ -27,6 +27,9 @@ class StudySettings:
     patience : int or None
         Epochs without a better validation loss after which a network stops; default: none stops early. The weights with
         the best validation loss are kept in any case.
+    averaging : float
+        Decay, step by step, of a running average of the weights of networks trained by our recipe, which is then what
+        is validated and kept; 0: none.
     lattice_configurations : int
         Configurations of the training part, which is in random order, that lattice networks are fitted to at most: they
         need no more, and each takes up to a megabyte of memory.
@@ -42,6 +45,7 @@ class StudySettings:
     paper_epochs: int = 30_000
     epochs: int = 300
     patience: int | None = None
+    averaging: float = 0.0
     lattice_configurations: int = 2000
     ordering_splits: int = 3
     device: str = "cpu"
@@ -52,6 +56,8 @@ class StudySettings:
                 raise InputError(f"{name} is {getattr(self, name)}; expected 1 to 10000000")
         if self.patience is not None and self.patience < 1:
             raise InputError(f"patience is {self.patience}; expected at least 1")
+        if not 0 <= self.averaging < 1:
+            raise InputError(f"averaging is {self.averaging}; expected at least 0 and less than 1")
         if not 0 <= self.ordering_splits <= 10_000:
             raise InputError(f"ordering_splits is {self.ordering_splits}; expected 0 to 10000")
         if not 0 <= self.seed < 2**31:

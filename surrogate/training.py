@@ -23,6 +23,9 @@ from wanglandau.lattice import Lattice
 
 Inputs = Tensor | tuple[Tensor, ...]
 
+TINY = 1e-300
+"""Keeps roots and logarithms of an error of zero finite."""
+
 
 class TrainableNetwork(Protocol):
     """What the loop needs of a network, which also is a ``torch.nn.Module``.
@@ -90,6 +93,13 @@ def make_loss(dataset: Dataset, targets: dict[str, Tensor], settings: TrainingSe
             return torch.stack(errors).sum()
 
         return mse
+    if settings.loss == "log":
+
+        def log(predicted: dict[str, Tensor], wanted: dict[str, Tensor]) -> Tensor:
+            means = {t: (predicted[t] - wanted[t]).square().mean() for t in wanted}
+            return torch.stack([weights[t] * (mean + TINY).log() for t, mean in means.items()]).sum()
+
+        return log
     # The paper weighted errors of total energies, whose spread is that of the compositions.
     total = {"energy": float(dataset.energy.std()) or 1.0}
     factor = {task: weights[task] * total.get(task, spread[task]) / spread[task] for task in targets}

@@ -72,7 +72,7 @@ def test_replicas_do_not_know_of_each_other(
         assert energies(stack.network(number), data) == pytest.approx(expected, abs=1e-5 * expected.std())
 
 
-@pytest.mark.parametrize("loss", ["mse", "norm"])
+@pytest.mark.parametrize("loss", ["mse", "norm", "log"])
 def test_a_replica_is_trained_as_by_a_plain_loop(data: Dataset, splits: Splits, loss: str) -> None:
     settings = TrainingSettings(epochs=3, loss=loss, weights={"charge": 2.0}, schedule="constant", weight_decay=0.1)  # type: ignore[arg-type]
     no_validation = Splits(splits.training, splits.validation[:, :0], splits.seeds)
