@@ -26,6 +26,9 @@ def learning_curve(
 ) -> Report:
     """Train on more and more configurations, one task at a time and all together, and compare the errors.
 
+    The folder receives a report in Markdown, a table of all splits and a figure. Given again, a command that was
+    stopped goes on after the last model that it finished.
+
     Parameters
     ----------
     system : str
@@ -47,6 +50,7 @@ def learning_curve(
     from surrogate.data_source import load_any
     from surrogate.learning_curve import learning_curve as curve_of
     from surrogate.learning_curve import make_divisions, model_tasks
+    from surrogate.learning_curve_file import CurveFile
     from wanglandau.extras import optional_packages
     from wanglandau.systems import load_system
 
@@ -54,12 +58,19 @@ def learning_curve(
     data = load_any(dataset, chosen)
     numbers = settings.sizes(sizes, len(make_divisions(data, settings)[0].training))
     models = [(architecture, tasks) for architecture in ARCHITECTURES for tasks in model_tasks(data)]
-    curves = []
-    with optional_packages(), tqdm(total=len(models) * len(numbers) * settings.splits, unit="fit", disable=None) as bar:
-        for architecture, tasks in models:
-            curves.append(curve_of(data, chosen.name, architecture, tasks, numbers, settings, bar.update))
     target = folder or Path(f"learning-curve-{chosen.name}")
     target.mkdir(parents=True, exist_ok=True)
+    done, curves = CurveFile(target / "learning-curve.json", data, chosen.name, numbers, settings), []
+    fits = len(numbers) * settings.splits
+    with optional_packages(), tqdm(total=len(models) * fits, unit="fit", disable=None) as bar:
+        for architecture, tasks in models:
+            curve = done.find(architecture, tasks)
+            if curve is None:
+                curve = curve_of(data, chosen.name, architecture, tasks, numbers, settings, bar.update)
+                done.add(curve)
+            else:
+                bar.update(fits)
+            curves.append(curve)
     figure = "learning-curve.png"
     report.draw(curves, numbers, target / figure, str(data.attributes.get("caution", "")))
     source = f"{len(data)} configurations of {data.attributes.get('code', dataset or 'the shipped data set')}."

@@ -12,6 +12,7 @@ import pytest
 from surrogate.cli import main
 from surrogate.dataset import Dataset, load_dataset
 from surrogate.learning_curve import Curve, learning_curve, make_divisions, model_tasks
+from surrogate.learning_curve_file import CurveFile
 from surrogate.learning_curve_report import csv_table, markdown, multitask_difference, size_needed
 from surrogate.learning_curve_settings import LearningCurveSettings
 from wanglandau.errors import InputError
@@ -94,9 +95,27 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["learning-curve", "fept", *arguments, "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert values["sizes"][0] == 20 and len(values["errors"]) == 8
-    assert {file.name for file in folder.iterdir()} == {"report.md", "learning-curve.csv", "learning-curve.png"}
+    assert {file.name for file in folder.iterdir()} == {
+        "report.md", "learning-curve.csv", "learning-curve.json", "learning-curve.png",
+    }  # fmt: skip
     report = (folder / "report.md").read_text(encoding="utf-8")
     assert "meets 2 meV/atom" in report and "MTL E+C+M, lattice" in report
+
+
+def test_curves_are_kept_and_belong_to_their_settings(data: Dataset, tmp_path: Path) -> None:
+    path, curve = tmp_path / "curves.json", Curve("dense", ("energy",), {"energy": np.array([[2.0, 2.2]])})
+    CurveFile(path, data, "cuau", [20], SETTINGS).add(curve)
+    again = CurveFile(path, data, "cuau", [20], SETTINGS)
+    found = again.find("dense", ("energy",))
+    assert found is not None and np.array_equal(found.errors["energy"], curve.errors["energy"])
+    assert again.find("lattice", ("energy",)) is None and again.find("dense", ("charge",)) is None
+    with pytest.raises(InputError, match="holds curves with sizes"):
+        CurveFile(path, data, "cuau", [30], SETTINGS)
+    with pytest.raises(InputError, match="holds curves with epochs 2, not 3"):
+        CurveFile(path, data, "cuau", [20], LearningCurveSettings(splits=3, epochs=3))
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match="is damaged"):
+        CurveFile(path, data, "cuau", [20], SETTINGS)
 
 
 @pytest.mark.parametrize(
