@@ -26,6 +26,8 @@ FIGURES = {
 }
 """Figure of :func:`surrogate.evaluation.evaluate` that is drawn for each task, and its unit."""
 
+LEARNT = "dense-learnt"
+
 
 class Division(NamedTuple):
     """One split.
@@ -47,7 +49,7 @@ class Curve:
 
     Attributes
     ----------
-    architecture : {"dense", "lattice"}
+    architecture : {"dense", "lattice", "dense-learnt"}
     tasks : tuple of str
         Learnt together.
     errors : dict of str to float64[n_sizes, n_splits]
@@ -75,10 +77,14 @@ def make_divisions(dataset: Dataset, settings: LearningCurveSettings) -> list[Di
     return [Division(part.training[:smallest], part.test) for part in parts]
 
 
-def model_tasks(dataset: Dataset) -> list[tuple[str, ...]]:
-    """List every task that the data hold alone, and all together."""
+def models(dataset: Dataset) -> list[tuple[str, tuple[str, ...]]]:
+    """List architectures with what they learn: every task that the data hold alone, and all together."""
     held = tuple(task for task in TASKS if getattr(dataset, task) is not None)
-    return [*((task,) for task in held), *([held] if len(held) > 1 else [])]
+    together = [held] if len(held) > 1 else []
+    every = [
+        (architecture, tasks) for architecture in ("lattice", "dense") for tasks in [*((t,) for t in held), *together]
+    ]
+    return every + [(LEARNT, tasks) for tasks in together]
 
 
 def learning_curve(
@@ -97,7 +103,8 @@ def learning_curve(
     dataset : Dataset
     system : str
         Whose recipe is taken.
-    architecture : {"dense", "lattice"}
+    architecture : {"dense", "lattice", "dense-learnt"}
+        The last is dense with task weights learnt in training (loss ``log``).
     tasks : tuple of str
     sizes : list of int
         Ascending, at most what :func:`make_divisions` leaves for training.
@@ -107,9 +114,12 @@ def learning_curve(
     """
     divisions = make_divisions(dataset, settings)
     errors = {task: np.zeros((len(sizes), settings.splits)) for task in tasks}
-    train = _dense if architecture == "dense" else _lattice
     for place, size in enumerate(sizes):
-        reports = train(dataset, system, tasks, [d._replace(training=d.training[:size]) for d in divisions], settings)
+        parts = [division._replace(training=division.training[:size]) for division in divisions]
+        if architecture == "lattice":
+            reports = _lattice(dataset, system, tasks, parts)
+        else:
+            reports = _dense(dataset, system, tasks, parts, settings, learnt_weights=architecture == LEARNT)
         for number, report in enumerate(reports):
             for task in tasks:
                 errors[task][place, number] = report[FIGURES[task][0]]
@@ -117,9 +127,7 @@ def learning_curve(
     return Curve(architecture, tasks, errors)
 
 
-def _lattice(
-    dataset: Dataset, system: str, tasks: tuple[str, ...], divisions: list[Division], settings: LearningCurveSettings
-) -> list[dict[str, Any]]:
+def _lattice(dataset: Dataset, system: str, tasks: tuple[str, ...], divisions: list[Division]) -> list[dict[str, Any]]:
     from surrogate.lattice_network import LatticeNetwork
     from surrogate.network_predictions import predict
     from surrogate.training import make_network, train
@@ -135,7 +143,12 @@ def _lattice(
 
 
 def _dense(
-    dataset: Dataset, system: str, tasks: tuple[str, ...], divisions: list[Division], settings: LearningCurveSettings
+    dataset: Dataset,
+    system: str,
+    tasks: tuple[str, ...],
+    divisions: list[Division],
+    settings: LearningCurveSettings,
+    learnt_weights: bool,
 ) -> list[dict[str, Any]]:
     """Train the networks of all splits together."""
     from surrogate.dense_network import DenseNetwork
@@ -150,7 +163,8 @@ def _dense(
     rows = np.array([division.training for division in divisions])
     splits = Splits(rows, rows[:, :0], seeds)
     stack = StackedDenseNetwork(networks)  # type: ignore[arg-type]
-    run = StackedTraining(stack, dataset, splits, replace(training, epochs=settings.epochs))
+    loss = "log" if learnt_weights else training.loss
+    run = StackedTraining(stack, dataset, splits, replace(training, epochs=settings.epochs, loss=loss))
     while not run.finished:
         run.advance(1)
     stack = run.finish()

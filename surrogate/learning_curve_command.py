@@ -11,8 +11,6 @@ from tqdm import tqdm
 from surrogate.learning_curve_settings import LearningCurveSettings
 from wanglandau.command_line import Report
 
-ARCHITECTURES = ("lattice", "dense")
-
 
 def learning_curve(
     system: str,
@@ -49,7 +47,7 @@ def learning_curve(
     from surrogate.artefact import write_atomically
     from surrogate.data_source import load_any
     from surrogate.learning_curve import learning_curve as curve_of
-    from surrogate.learning_curve import make_divisions, model_tasks
+    from surrogate.learning_curve import make_divisions, models
     from surrogate.learning_curve_file import CurveFile
     from wanglandau.extras import optional_packages
     from wanglandau.systems import load_system
@@ -57,13 +55,13 @@ def learning_curve(
     chosen = load_system(system)
     data = load_any(dataset, chosen)
     numbers = settings.sizes(sizes, len(make_divisions(data, settings)[0].training))
-    models = [(architecture, tasks) for architecture in ARCHITECTURES for tasks in model_tasks(data)]
+    chosen_models = models(data)
     target = folder or Path(f"learning-curve-{chosen.name}")
     target.mkdir(parents=True, exist_ok=True)
     done, curves = CurveFile(target / "learning-curve.json", data, chosen.name, numbers, settings), []
     fits = len(numbers) * settings.splits
-    with optional_packages(), tqdm(total=len(models) * fits, unit="fit", disable=None) as bar:
-        for architecture, tasks in models:
+    with optional_packages(), tqdm(total=len(chosen_models) * fits, unit="fit", disable=None) as bar:
+        for architecture, tasks in chosen_models:
             curve = done.find(architecture, tasks)
             if curve is None:
                 curve = curve_of(data, chosen.name, architecture, tasks, numbers, settings, bar.update)

@@ -48,7 +48,8 @@ class Difference(NamedTuple):
 def name_of(curve: Curve) -> str:
     """Return what tables call a model."""
     letters = "+".join(INITIALS[task] for task in curve.tasks)
-    return f"{'MTL' if len(curve.tasks) > 1 else 'STL'} {letters}, {curve.architecture}"
+    several = "MTL" if len(curve.tasks) > 1 else "STL"
+    return f"{several} {letters}, {curve.architecture.replace('-learnt', ', learnt weights')}"
 
 
 def multitask_difference(single: np.ndarray, several: np.ndarray) -> Difference:
@@ -96,7 +97,8 @@ def markdown(
         "",
         f"{source} {settings.splits} splits by orbit, {settings.test_share:.0%} of the orbits held out for the test, "
         f"the same for all models; seed {settings.seed}. Dense networks: {settings.epochs} epochs, symmetry images in "
-        f"every batch. Lattice networks: as shipped. Made by `{command}`.",
+        "every batch; tasks weigh the same in units of their spread or, with learnt weights, in those of their present "
+        f"error. Lattice networks: as shipped. Made by `{command}`.",
     ]
     if figure is not None:
         lines += ["", f"![learning curves]({figure})"]
@@ -145,7 +147,7 @@ def draw(curves: list[Curve], sizes: list[int], path: Path, note: str) -> None:
             panel.set_xticks(sizes, [str(size) for size in sizes])
             panel.minorticks_off()
             panel.grid(alpha=0.3, lw=0.5)
-            panel.legend(fontsize=7)
+            panel.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False)
         save_figure(figure, path, note)
 
 
@@ -161,12 +163,14 @@ def _answer(curves: list[Curve], sizes: list[int]) -> list[str]:
     rows = [["network", "task", *(f"MTL / STL at {size}" for size in sizes), f"at {sizes[-1]}"]]
     for several in curves:
         for task in several.tasks if len(several.tasks) > 1 else ():
-            single = next(c for c in curves if c.architecture == several.architecture and c.tasks == (task,))
+            alone = several.architecture.removesuffix("-learnt")
+            single = next(c for c in curves if c.architecture == alone and c.tasks == (task,))
             found = [
                 multitask_difference(*pair) for pair in zip(single.errors[task], several.errors[task], strict=True)
             ]
             ratios = [f"{one.ratio:.3f} ± {one.ratio * one.standard_error:.2g}" for one in found]
-            rows.append([several.architecture, task, *ratios, found[-1].verdict])
+            network = several.architecture.replace("-learnt", ", learnt weights")
+            rows.append([network, task, *ratios, found[-1].verdict])
     return [
         "Ratio of errors on the same splits, geometric mean with its standard error; below 1 it helps.",
         "",

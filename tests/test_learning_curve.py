@@ -11,7 +11,7 @@ import pytest
 
 from surrogate.cli import main
 from surrogate.dataset import Dataset, load_dataset
-from surrogate.learning_curve import Curve, learning_curve, make_divisions, model_tasks
+from surrogate.learning_curve import Curve, learning_curve, make_divisions, models
 from surrogate.learning_curve_file import CurveFile
 from surrogate.learning_curve_report import csv_table, markdown, multitask_difference, size_needed
 from surrogate.learning_curve_settings import LearningCurveSettings
@@ -35,7 +35,7 @@ def test_divisions_keep_orbits_apart_and_grow(data: Dataset) -> None:
     assert np.array_equal(divisions[2].training, make_divisions(data, SETTINGS)[2].training)
 
 
-@pytest.mark.parametrize("architecture", ["dense", "lattice"])
+@pytest.mark.parametrize("architecture", ["dense", "dense-learnt", "lattice"])
 def test_more_data_and_the_same_seed(data: Dataset, architecture: str) -> None:
     arguments = (data, "cuau", architecture, ("energy", "charge"), [20, 60], LearningCurveSettings(splits=2, epochs=2))
     done: list[None] = []
@@ -48,8 +48,10 @@ def test_more_data_and_the_same_seed(data: Dataset, architecture: str) -> None:
 
 
 def test_models_of_a_data_set(data: Dataset) -> None:
-    assert model_tasks(data) == [("energy",), ("charge",), ("energy", "charge")]
-    assert model_tasks(load_dataset("fept"))[-1] == ("energy", "charge", "moment")
+    both = ("energy", "charge")
+    tasks = [("energy",), ("charge",), both]
+    assert models(data) == [("lattice", t) for t in tasks] + [("dense", t) for t in tasks] + [("dense-learnt", both)]
+    assert models(load_dataset("fept"))[-1] == ("dense-learnt", ("energy", "charge", "moment"))
 
 
 def test_the_comparison_goes_split_by_split() -> None:
@@ -69,6 +71,9 @@ def test_a_power_law_is_extended() -> None:
 
 def test_the_report_answers() -> None:
     curves = [
+        Curve("dense-learnt", ("energy", "charge"), {
+            "energy": np.array([[2.0, 2.2], [1.0, 1.1]]), "charge": np.array([[0.2, 0.2], [0.1, 0.12]]),
+        }),
         Curve("dense", ("energy",), {"energy": np.array([[2.0, 2.2], [1.0, 1.1]])}),
         Curve("dense", ("charge",), {"charge": np.array([[0.2, 0.2], [0.1, 0.12]])}),
         Curve("dense", ("energy", "charge"), {
@@ -78,8 +83,9 @@ def test_the_report_answers() -> None:
     text = markdown(curves, [10, 20], SETTINGS, "Some data.", "surrogate learning-curve cuau", 0.25, None)
     assert re.search(r"\| dense \| energy \| 0\.500 ± \S+ \| 0\.505 ± 0\.0045 \| helps \|", text)
     assert re.search(r"\| dense \| charge \| 1\.500 ± \S+ \| 2\.000 ± \S+ \| hurts \|", text)
+    assert re.search(r"\| dense, learnt weights \| charge \| 1\.000 ± \S+ \| 1\.000 ± \S+ \| no difference \|", text)
     assert "STL E, dense: 84 configurations" in text
-    assert len(csv_table(curves, [10, 20]).splitlines()) == 1 + 4 * 4
+    assert len(csv_table(curves, [10, 20]).splitlines()) == 1 + 6 * 4
 
 
 def test_sizes_are_read() -> None:
@@ -94,7 +100,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--splits", "2", "--epochs", "1", "--sizes", "20,all", "--wanted", "2", "--folder", str(folder)]
     assert main(["learning-curve", "fept", *arguments, "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
-    assert values["sizes"][0] == 20 and len(values["errors"]) == 8
+    assert values["sizes"][0] == 20 and len(values["errors"]) == 9
     assert {file.name for file in folder.iterdir()} == {
         "report.md", "learning-curve.csv", "learning-curve.json", "learning-curve.png",
     }  # fmt: skip
