@@ -128,7 +128,7 @@ def csv_table(curves: list[Curve], sizes: list[int]) -> str:
 def draw(curves: list[Curve], sizes: list[int], path: Path, note: str) -> None:
     """Draw error against size, a panel a task."""
     tasks = [task for task in FIGURES if any(task in curve.tasks for curve in curves)]
-    with new_figure(3.2 * len(tasks), 3.4) as figure:
+    with new_figure(3.4 * len(tasks), 4.4) as figure:
         for panel, task in zip(np.ravel(figure.subplots(1, len(tasks), squeeze=False)), tasks, strict=True):
             for curve in curves:
                 if task in curve.errors:

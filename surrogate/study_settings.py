@@ -46,7 +46,7 @@ class StudySettings:
     epochs: int = 300
     patience: int | None = None
     averaging: float = 0.0
-    lattice_configurations: int = 2000
+    lattice_configurations: int = 500
     ordering_splits: int = 3
     device: str = "cpu"
 
