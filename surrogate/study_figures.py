@@ -54,8 +54,7 @@ def _parity(results: list[ModelResult], task: str, folder: Path, note: str) -> b
             panel.tick_params(labelsize=6)
         for panel in panels[len(found) :]:
             panel.set_visible(False)
-        figure.supxlabel(f"reference ({unit})", fontsize=8)
-        figure.supylabel(f"predicted ({unit})", fontsize=8)
+        figure.supylabel(f"predicted against reference ({unit})", fontsize=8)
         save_figure(figure, folder / f"parity-{task}.png", note)
     return True
 

@@ -162,8 +162,8 @@ def _ordering_section(results: list[ModelResult], settings: StudySettings, order
         "## Ordering",
         "",
         f"All configurations with {ordering.composition} of {ordering.n_sites} second-species atoms by every model, of "
-        f"the first {min(settings.splits, settings.ordering_splits)} splits, against the reference's own: its peak of "
-        f"C lies at {ordering.peak.temperature:.2f} K and is {ordering.peak.height / ordering.n_sites:.4f} k_B/atom "
+        f"the first {min(settings.splits, settings.ordering_splits)} split(s), against the reference's own: its peak "
+        f"of C lies at {ordering.peak.temperature:.2f} K and is {ordering.peak.height / ordering.n_sites:.4f} k_B/atom "
         f"high. {len(ordering.structures)} ordered structures fit the cell. Models that break the symmetry are asked "
         "for one image of every configuration.",
         "",
@@ -213,11 +213,15 @@ def _training_rows(results: list[ModelResult]) -> list[list[str]]:
 
 
 def _r2(values: tuple[float, float] | None) -> str:
-    return "" if values is None else f"{1 - values[0]:.2g} ± {values[1]:.1g}"
+    return "" if values is None else _with_deviation(f"{1 - values[0]:.2g}", values[1])
 
 
 def _mean(values: tuple[float, float] | None) -> str:
-    return "" if values is None else f"{values[0]:.4g} ± {values[1]:.1g}"
+    return "" if values is None else _with_deviation(f"{values[0]:.4g}", values[1])
+
+
+def _with_deviation(value: str, deviation: float) -> str:
+    return value if np.isnan(deviation) else f"{value} ± {deviation:.1g}"
 
 
 def _without_empty_columns(rows: list[list[str]]) -> list[list[str]]:

@@ -133,7 +133,7 @@ def test_report_quotes_the_paper_beside_ours(finished: tuple[Path, list[ModelRes
 
 def test_quick_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "quick"
-    models = "dense-EC,dense-EC-paper,clusters-E,composition-E"
+    models = "dense-EC,dense-EC-paper,lattice-E,composition-E"
     assert main(["study", "cuau", "--quick", "--folder", str(folder), "--models", models, "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert set(values["models"]) == set(models.split(","))
