@@ -61,7 +61,9 @@ def test_splits_are_equal_in_size_and_disjoint(data: Dataset, by_orbit: bool) ->
 def test_the_models_of_the_paper_are_there(data: Dataset) -> None:
     names = {model.slug for model in study_models(data)}
     assert {"dense-E-paper", "dense-C-paper", "dense-EC-paper", "dense-EC", "trees-E", "lattice-EC"} <= names
-    assert len(names) == len(study_models(data))
+    assert len(names) == len(study_models(data)) and "dense-EC-learnt" in names
+    learnt = next(model for model in study_models(data) if model.learnt_weights)
+    assert training_settings(learnt, "cuau", None, None).loss == "log" and "learnt weights" in learnt.name
     assert task_combinations(("energy", "charge", "moment"))[3:] == [
         ("energy", "charge"), ("energy", "moment"), ("charge", "moment"), ("energy", "charge", "moment"),
     ]  # fmt: skip
@@ -150,6 +152,8 @@ def test_quick_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         (["--splits", "0"], "splits is 0"),
         (["--device", "tpu"], "device is 'tpu'"),
         (["--patience", "0"], "patience is 0"),
+        (["--averaging", "1"], "averaging is 1"),
+        (["--ordering-splits", "-1"], "ordering_splits is -1"),
     ],
 )
 def test_wrong_input(
@@ -174,6 +178,14 @@ def test_the_same_seed_gives_the_same_table(
     assert csv_table(
         run_study(Study(data, "cuau", other, tmp_path / "other", quiet=True), MODELS[2:3])
     ) not in csv_table(finished[1])
+
+
+def test_averaged_weights_are_for_our_recipe_alone(
+    data: Dataset, finished: tuple[Path, list[ModelResult]], tmp_path: Path
+) -> None:
+    averaged = replace(SETTINGS, averaging=0.9)
+    ours, paper = run_study(Study(data, "cuau", averaged, tmp_path, quiet=True), MODELS[:2])
+    assert ours.reports != finished[1][0].reports and paper.reports == finished[1][1].reports
 
 
 def test_baselines_go_on_split_by_split(data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
