@@ -98,9 +98,8 @@ def markdown(
     lines = [
         f"# Accuracy study, {system}",
         "",
-        f"{source} {settings.splits} shuffled splits (70 / 15 / 15 per cent, {how}), seed {settings.seed}. Networks "
-        f"marked *as the paper* were trained for {settings.paper_epochs} epochs, the paper's for 30,000; those of our "
-        f"recipe for {settings.epochs}. Made by `{command}`.",
+        f"{source} {settings.splits} shuffled splits (70 / 15 / 15 per cent, {how}), seed {settings.seed}."
+        f"{_epochs(results, settings)} Made by `{command}`.",
         "",
         "## R^2 of the test part, as in the paper",
         "",
@@ -136,6 +135,20 @@ def figures_of_splits(results: list[ModelResult]) -> dict[str, dict[str, np.ndar
         }
         for result in results
     }
+
+
+def _epochs(results: list[ModelResult], settings: StudySettings) -> str:
+    """Say how long dense networks and on what lattice networks were trained, as far as there are any."""
+    models, text = [result.model for result in results], ""
+    if any(model.as_paper for model in models):
+        text += (
+            f" Networks marked *as the paper* were trained for {settings.paper_epochs} epochs, the paper's for 30,000."
+        )
+    if any(model.kind == "dense" and not model.as_paper for model in models):
+        text += f" Dense networks of our recipe were trained for {settings.epochs} epochs."
+    if any(model.kind == "lattice" for model in models):
+        text += f" Lattice networks saw {settings.lattice_configurations} configurations of the training part at most."
+    return text
 
 
 def csv_table(results: list[ModelResult]) -> str:
