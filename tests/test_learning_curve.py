@@ -97,10 +97,10 @@ def test_sizes_are_read() -> None:
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "curves"
-    arguments = ["--splits", "2", "--epochs", "1", "--sizes", "20,all", "--wanted", "2", "--folder", str(folder)]
+    arguments = ["--splits", "2", "--epochs", "1", "--sizes", "12,20", "--wanted", "2", "--folder", str(folder)]
     assert main(["learning-curve", "fept", *arguments, "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
-    assert values["sizes"][0] == 20 and len(values["errors"]) == 9
+    assert values["sizes"] == [12, 20] and len(values["errors"]) == 9
     assert {file.name for file in folder.iterdir()} == {
         "report.md", "learning-curve.csv", "learning-curve.json", "learning-curve.png",
     }  # fmt: skip
