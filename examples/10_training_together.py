@@ -1,8 +1,9 @@
 """Sixty networks trained together, and how long they take one after the other.
 
 Replicas of the paper's network (energy and charges together), each on a shuffled split of its own, are trained for some
-epochs of the paper's recipe: all of them stacked in one tensor program, and one of them alone. On a GPU a step is a
-captured graph; a network alone is also timed step by step, as a plain training loop would go.
+epochs of the paper's recipe: stacked in one tensor program (all of them on a GPU, as many as the caches hold on a CPU),
+and one of them alone. On a GPU a step is a captured graph; a network alone is also timed step by step, as a plain
+training loop would go.
 
 Run: python examples/10_training_together.py [--device cuda] [--replicas 60] [--epochs 40] [--smoke]
 """
@@ -19,7 +20,7 @@ from surrogate.model_data import Sample, label
 from surrogate.oracle import find_model, make_oracle
 from surrogate.settings import DenseSettings, paper_training
 from surrogate.stacked_network import StackedDenseNetwork
-from surrogate.stacked_training import Splits, StackedTraining
+from surrogate.stacked_training import Splits, StackedTraining, replicas_together
 from surrogate.study_splits import make_splits
 from surrogate.training import make_network
 from wanglandau.systems import load_system
@@ -53,7 +54,8 @@ sample = Sample(20 if options.smoke else 1000)
 data = label(make_oracle(find_model("lattice", system), system.lattice), sample, "cuau")
 epochs, replicas = (2, 3) if options.smoke else (options.epochs, options.replicas)
 
-together = seconds_per_epoch(data, replicas, epochs, options.device)
+size = replicas_together(replicas, options.device)
+together = seconds_per_epoch(data, size, epochs, options.device) * replicas / size
 alone = {"alone": seconds_per_epoch(data, 1, epochs, options.device)}
 if options.device == "cuda":
     alone = {
@@ -61,7 +63,10 @@ if options.device == "cuda":
         "alone, step by step": seconds_per_epoch(data, 1, epochs, "cuda", graphs=False),
     }
 name = torch.cuda.get_device_name() if options.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-print(f"{len(data)} configurations of model data, {name}: {replicas} networks together take {together:.4f} s an epoch")
+print(
+    f"{len(data)} configurations of model data, {name}: {replicas} networks, {size} at a time, take {together:.4f} s "
+    "an epoch"
+)
 for how, seconds in alone.items():
     print(
         f"{how}: {seconds:.4f} s an epoch; one after the other takes {replicas * seconds / together:.1f} times as long"

@@ -24,6 +24,13 @@ from wanglandau.errors import InputError
 
 WARM_UP = 3
 """Steps before a graph is captured, as torch asks for."""
+REPLICAS_ON_CPU = 4
+"""More do not fit into the caches of a processor, and take longer each."""
+
+
+def replicas_together(n_replicas: int, device: str) -> int:
+    """Return how many of so many replicas are best trained together on a device."""
+    return n_replicas if device == "cuda" else min(n_replicas, REPLICAS_ON_CPU)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,8 +26,9 @@ from surrogate.fitting import Predictor, describe_dataset
 from surrogate.machine import gpu_name, require_gpu
 from surrogate.network_predictions import predict
 from surrogate.ordering import Ordering
+from surrogate.settings import TrainingSettings
 from surrogate.stacked_network import StackedDenseNetwork
-from surrogate.stacked_training import Splits, StackedTraining
+from surrogate.stacked_training import Splits, StackedTraining, replicas_together
 from surrogate.study_models import (
     StudyModel,
     baseline_fit,
@@ -163,30 +164,44 @@ def _claim(study: Study) -> None:
 
 
 def _dense(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Train one dense network for every split, all together."""
-    settings, splits, dataset = study.settings, study.splits, study.dataset
+    """Train one dense network for every split, as many together as the device likes; keep those that are done."""
+    settings, dataset, done = study.settings, study.dataset, study.folder / f"{model.slug}.part.json"
     how = training_settings(model, study.system, settings.epochs_of(model.as_paper), settings.patience)
-    seeds = np.arange(settings.splits) + 1000 * settings.seed
-    build = dense_settings(study.system)
+    found = _read_json(done) if done.is_file() else {"reports": [], "best_epochs": []}
+    reports, best_epochs, epochs = found["reports"], found["best_epochs"], how.epochs
+    first, second = dataset.reference_energies.tolist()
+    pure = (first, second) if model.as_paper else None
+    while len(reports) < settings.splits:
+        group = replicas_together(settings.splits, settings.device)
+        numbers = np.arange(len(reports), min(len(reports) + group, settings.splits))
+        training = _stacked(model, study, numbers, how)
+        checkpoint = study.folder / f"{model.slug}.{numbers[0]}.safetensors"
+        _train(training, model, study, checkpoint)
+        stack = training.finish().cpu()
+        for place, number in enumerate(numbers.tolist()):
+            predictor = partial(predict, stack.network(place), pure_energies=pure)
+            reports.append(study.report(number, model, predictor))
+        best_epochs += training.best_epoch.tolist()
+        _write_json(done, {"reports": reports, "best_epochs": best_epochs})
+        checkpoint.unlink(missing_ok=True)
+    done.unlink(missing_ok=True)
+    best = float(np.mean(best_epochs))
+    return reports, {"epochs": epochs, "best_epoch_mean": best, "training": _plain(asdict(how))}
+
+
+def _stacked(model: StudyModel, study: Study, numbers: np.ndarray, how: TrainingSettings) -> StackedTraining:
+    """Prepare the training of the networks of some splits."""
+    settings, splits, dataset = study.settings, study.splits, study.dataset
+    seeds, build = numbers + 1000 * settings.seed, dense_settings(study.system)
     networks = [make_network(lambda: DenseNetwork(dataset.lattice, model.tasks, build), int(s)) for s in seeds]
     stack = StackedDenseNetwork(networks).to(settings.device)  # type: ignore[arg-type]
     learnt = replace(dataset, reference_energies=np.zeros(2)) if model.as_paper else dataset
     averaging = 0.0 if model.as_paper else settings.averaging
-    training = StackedTraining(stack, learnt, Splits(splits.training, splits.validation, seeds), how, averaging)
-    _train(training, model, study)
-    stack = training.finish().cpu()
-    first, second = dataset.reference_energies.tolist()
-    pure, reports = (first, second), []
-    for number in range(settings.splits):
-        network = stack.network(number)
-        predictor = partial(predict, network, pure_energies=pure if model.as_paper else None)
-        reports.append(study.report(number, model, predictor))
-    best = training.best_epoch.double().mean()
-    return reports, {"epochs": training.epoch, "best_epoch_mean": float(best), "training": _plain(asdict(how))}
+    rows = Splits(splits.training[numbers], splits.validation[numbers], seeds)
+    return StackedTraining(stack, learnt, rows, how, averaging)
 
 
-def _train(training: StackedTraining, model: StudyModel, study: Study) -> None:
-    checkpoint = study.folder / f"{model.slug}.safetensors"
+def _train(training: StackedTraining, model: StudyModel, study: Study, checkpoint: Path) -> None:
     if checkpoint.is_file():
         training.load(load_file(checkpoint))
     written = time.monotonic()
@@ -197,7 +212,6 @@ def _train(training: StackedTraining, model: StudyModel, study: Study) -> None:
             if time.monotonic() - written > SECONDS_BETWEEN_CHECKPOINTS:
                 _checkpoint(training, checkpoint)
                 written = time.monotonic()
-    checkpoint.unlink(missing_ok=True)
 
 
 def _checkpoint(training: StackedTraining, file: Path) -> None:

@@ -115,10 +115,37 @@ def test_a_killed_study_goes_on_to_the_same_result(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(StackedTraining, "advance", killed)
         run_study(Study(data, "cuau", SETTINGS, tmp_path, quiet=True), MODELS[:1])
-    assert (tmp_path / "dense-EC.safetensors").is_file() and not (tmp_path / "dense-EC.json").exists()
+    assert (tmp_path / "dense-EC.0.safetensors").is_file() and not (tmp_path / "dense-EC.json").exists()
     (result,) = run_study(Study(data, "cuau", SETTINGS, tmp_path, quiet=True), MODELS[:1])
     assert result.reports == finished[1][0].reports
-    assert not (tmp_path / "dense-EC.safetensors").exists()
+    assert not (tmp_path / "dense-EC.0.safetensors").exists()
+
+
+def test_networks_are_trained_in_groups_on_a_cpu(
+    data: Dataset, finished: tuple[Path, list[ModelResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One at a time gives what two together give, up to rounding, and those done are not trained again."""
+    monkeypatch.setattr(study_module, "replicas_together", lambda *_: 1)
+    train, trained = study_module._train, []
+
+    def stopped(training: StackedTraining, *arguments: object) -> None:
+        trained.append(training.network.n_replicas)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        train(training, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(study_module, "_train", stopped)
+    study = Study(data, "cuau", SETTINGS, tmp_path, quiet=True)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, MODELS[:1])
+    (result,) = run_study(study, MODELS[:1])
+    assert trained == [1, 1, 1] and not (tmp_path / "dense-EC.part.json").exists()
+    for alone, together in zip(result.reports, finished[1][0].reports, strict=True):
+        assert alone["charge_r2"] == pytest.approx(together["charge_r2"], rel=1e-4)
+        assert alone["mixing_energy_rmse_mev_per_atom"] == pytest.approx(
+            together["mixing_energy_rmse_mev_per_atom"], rel=1e-4
+        )
+    assert result.details["best_epoch_mean"] == finished[1][0].details["best_epoch_mean"]
 
 
 def test_report_quotes_the_paper_beside_ours(finished: tuple[Path, list[ModelResult]]) -> None:
