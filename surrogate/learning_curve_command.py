@@ -50,6 +50,7 @@ def learning_curve(
     from surrogate.learning_curve import make_divisions, models
     from surrogate.learning_curve_file import CurveFile
     from wanglandau.extras import optional_packages
+    from wanglandau.figure_style import can_draw
     from wanglandau.systems import load_system
 
     chosen = load_system(system)
@@ -69,8 +70,9 @@ def learning_curve(
             else:
                 bar.update(fits)
             curves.append(curve)
-    figure = "learning-curve.png"
-    report.draw(curves, numbers, target / figure, str(data.attributes.get("caution", "")))
+    figure = "learning-curve.png" if can_draw() else None
+    if figure is not None:
+        report.draw(curves, numbers, target / figure, str(data.attributes.get("caution", "")))
     source = f"{len(data)} configurations of {data.attributes.get('code', dataset or 'the shipped data set')}."
     command = shlex.join(["surrogate", *sys.argv[1:]])
     text = report.markdown(curves, numbers, settings, source, command, wanted, figure)

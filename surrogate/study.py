@@ -167,8 +167,8 @@ def _dense(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[
     """Train one dense network for every split, as many together as the device likes; keep those that are done."""
     settings, dataset, done = study.settings, study.dataset, study.folder / f"{model.slug}.part.json"
     how = training_settings(model, study.system, settings.epochs_of(model.as_paper), settings.patience)
-    found = _read_json(done) if done.is_file() else {"reports": [], "best_epochs": []}
-    reports, best_epochs, epochs = found["reports"], found["best_epochs"], how.epochs
+    found: dict[str, Any] = _read_json(done) if done.is_file() else {"reports": [], "best_epochs": [], "epochs": 0}
+    reports, best_epochs, epochs = found["reports"], found["best_epochs"], found["epochs"]
     first, second = dataset.reference_energies.tolist()
     pure = (first, second) if model.as_paper else None
     while len(reports) < settings.splits:
@@ -182,7 +182,8 @@ def _dense(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[
             predictor = partial(predict, stack.network(place), pure_energies=pure)
             reports.append(study.report(number, model, predictor))
         best_epochs += training.best_epoch.tolist()
-        _write_json(done, {"reports": reports, "best_epochs": best_epochs})
+        epochs = max(epochs, training.epoch)
+        _write_json(done, {"reports": reports, "best_epochs": best_epochs, "epochs": epochs})
         checkpoint.unlink(missing_ok=True)
     done.unlink(missing_ok=True)
     best = float(np.mean(best_epochs))

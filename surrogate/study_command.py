@@ -117,9 +117,7 @@ def _models(data: Dataset, wanted: str | None) -> list[StudyModel]:
 
 
 def _figures(results: Any, folder: Path, note: str) -> list[str]:
-    try:
-        from surrogate.study_figures import study_figures
+    from surrogate.study_figures import study_figures
+    from wanglandau.figure_style import can_draw
 
-        return study_figures(results, folder, note)
-    except ImportError:  # the table is worth having without pictures
-        return []
+    return study_figures(results, folder, note) if can_draw() else []

@@ -15,6 +15,7 @@ from surrogate.learning_curve import Curve, learning_curve, make_divisions, mode
 from surrogate.learning_curve_file import CurveFile
 from surrogate.learning_curve_report import csv_table, markdown, multitask_difference, size_needed
 from surrogate.learning_curve_settings import LearningCurveSettings
+from wanglandau import figure_style
 from wanglandau.errors import InputError
 
 SETTINGS = LearningCurveSettings(splits=3, epochs=2)
@@ -95,7 +96,7 @@ def test_sizes_are_read() -> None:
             SETTINGS.sizes(text, 120)
 
 
-def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "curves"
     arguments = ["--splits", "2", "--epochs", "1", "--sizes", "12,20", "--wanted", "2", "--folder", str(folder)]
     assert main(["learning-curve", "fept", *arguments, "--json"]) == 0
@@ -104,6 +105,11 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert {file.name for file in folder.iterdir()} == {
         "report.md", "learning-curve.csv", "learning-curve.json", "learning-curve.png",
     }  # fmt: skip
+    (folder / "learning-curve.png").unlink()
+    with monkeypatch.context() as patch:  # done already, and worth having without a picture
+        patch.setattr(figure_style, "can_draw", lambda: False)
+        assert main(["learning-curve", "fept", *arguments]) == 0
+    assert "learning-curve.png" not in (folder / "report.md").read_text(encoding="utf-8")
     report = (folder / "report.md").read_text(encoding="utf-8")
     assert "meets 2 meV/atom" in report and "MTL E+C+M, lattice" in report
 

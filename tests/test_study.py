@@ -22,6 +22,7 @@ from surrogate.study_predictions import read_predictions, write_results
 from surrogate.study_report import PAPER_R2, csv_table, figures_of_splits, markdown, over_splits
 from surrogate.study_settings import StudySettings
 from surrogate.study_splits import make_splits
+from wanglandau import figure_style
 from wanglandau.errors import InputError
 
 SETTINGS = StudySettings(splits=2, epochs=4, paper_epochs=3)
@@ -160,13 +161,20 @@ def test_report_quotes_the_paper_beside_ours(finished: tuple[Path, list[ModelRes
     assert len(rows) == 1 + 2 * len(MODELS) and rows[1].startswith("dense-EC,0,")
 
 
-def test_quick_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quick_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "quick"
     models = "dense-EC,dense-EC-paper,lattice-E,composition-E"
     assert main(["study", "cuau", "--quick", "--folder", str(folder), "--models", models, "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert set(values["models"]) == set(models.split(","))
     assert {"report.md", "splits.csv", "errors-over-splits.png"} <= {file.name for file in folder.iterdir()}
+    (folder / "report.md").unlink()
+    (folder / "errors-over-splits.png").unlink()
+    with monkeypatch.context() as patch:  # the report is worth having without pictures
+        patch.setattr(figure_style, "can_draw", lambda: False)
+        assert main(["study", "cuau", "--quick", "--folder", str(folder), "--models", models, "--json"]) == 0
+    capsys.readouterr()
+    assert (folder / "report.md").is_file() and not (folder / "errors-over-splits.png").exists()
     text = (folder / "report.md").read_text(encoding="utf-8")
     assert "Model data" in text and "## Ordering" in text and "126.45 K" in text
     assert (folder / "parity-energy.png").is_file() and (folder / "results.h5").is_file()
@@ -205,6 +213,13 @@ def test_the_same_seed_gives_the_same_table(
     assert csv_table(
         run_study(Study(data, "cuau", other, tmp_path / "other", quiet=True), MODELS[2:3])
     ) not in csv_table(finished[1])
+
+
+def test_epochs_are_those_that_were_made(data: Dataset, tmp_path: Path) -> None:
+    """Patience ends the training of every replica before the epochs that were allowed."""
+    impatient = replace(SETTINGS, epochs=60, patience=1)
+    (result,) = run_study(Study(data, "cuau", impatient, tmp_path, quiet=True), MODELS[:1])
+    assert 1 < result.details["epochs"] < 60
 
 
 def test_averaged_weights_are_for_our_recipe_alone(

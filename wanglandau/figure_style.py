@@ -9,6 +9,7 @@ import os
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from wanglandau.errors import InputError
@@ -38,6 +39,11 @@ NOTE_WIDTH = 17
 ENERGY_LABEL = "mixing energy (meV/atom)"
 TEMPERATURE_LABEL = "temperature (K)"
 CAPACITY_LABEL = r"heat capacity ($k_\mathrm{B}$/atom)"
+
+
+def can_draw() -> bool:
+    """Tell whether the package that draws is installed, for reports that are worth having without pictures."""
+    return find_spec("matplotlib") is not None
 
 
 @contextmanager
