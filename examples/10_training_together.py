@@ -15,14 +15,12 @@ import numpy as np
 import torch
 
 from surrogate.dataset import Dataset
-from surrogate.dense_network import DenseNetwork
 from surrogate.model_data import Sample, label
 from surrogate.oracle import find_model, make_oracle
 from surrogate.settings import DenseSettings, paper_training
-from surrogate.stacked_network import StackedDenseNetwork
+from surrogate.stacked_network import new_stack
 from surrogate.stacked_training import Splits, StackedTraining, replicas_together
 from surrogate.study_splits import make_splits
-from surrogate.training import make_network
 from wanglandau.systems import load_system
 
 TASKS = ("energy", "charge")
@@ -31,11 +29,8 @@ TASKS = ("energy", "charge")
 def seconds_per_epoch(data: Dataset, n_replicas: int, epochs: int, device: str, graphs: bool = True) -> float:
     drawn = make_splits(data, n_replicas, seed=0, by_orbit=False)
     splits = Splits(drawn.training, drawn.validation, np.arange(n_replicas))
-    settings = DenseSettings(200)
-    networks = [make_network(lambda: DenseNetwork(data.lattice, TASKS, settings), seed) for seed in range(n_replicas)]
-    training = StackedTraining(
-        StackedDenseNetwork(networks).to(device), data, splits, paper_training("cuau", TASKS), graphs=graphs
-    )
+    stack = new_stack(data.lattice, TASKS, DenseSettings(200), splits.seeds).to(device)
+    training = StackedTraining(stack, data, splits, paper_training("cuau", TASKS), graphs=graphs)
     training.advance(1)
     started = time.perf_counter()
     training.advance(epochs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,10 +82,8 @@ def models(dataset: Dataset) -> list[tuple[str, tuple[str, ...]]]:
     """List architectures with what they learn: every task that the data hold alone, and all together."""
     held = tuple(task for task in TASKS if getattr(dataset, task) is not None)
     together = [held] if len(held) > 1 else []
-    every = [
-        (architecture, tasks) for architecture in ("lattice", "dense") for tasks in [*((t,) for t in held), *together]
-    ]
-    return every + [(LEARNT, tasks) for tasks in together]
+    every = [*((task,) for task in held), *together]
+    return [*product(("lattice", "dense"), every), *product((LEARNT,), together)]
 
 
 def learning_curve(
@@ -151,18 +150,15 @@ def _dense(
     learnt_weights: bool,
 ) -> list[dict[str, Any]]:
     """Train the networks of all splits together."""
-    from surrogate.dense_network import DenseNetwork
     from surrogate.network_predictions import predict
-    from surrogate.stacked_network import StackedDenseNetwork
+    from surrogate.stacked_network import new_stack
     from surrogate.stacked_training import Splits, StackedTraining
-    from surrogate.training import make_network
 
     build, training = resolve_settings(system, "dense", tasks)
     seeds = np.arange(len(divisions)) + 1000 * settings.seed
-    networks = [make_network(lambda: DenseNetwork(dataset.lattice, tasks, build), int(seed)) for seed in seeds]
     rows = np.array([division.training for division in divisions])
     splits = Splits(rows, rows[:, :0], seeds)
-    stack = StackedDenseNetwork(networks)  # type: ignore[arg-type]
+    stack = new_stack(dataset.lattice, tasks, build, seeds)
     loss = "log" if learnt_weights else training.loss
     run = StackedTraining(stack, dataset, splits, replace(training, epochs=settings.epochs, loss=loss))
     while not run.finished:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from surrogate.artefact import write_atomically
 from surrogate.dataset import Dataset
+from surrogate.kept_results import read_json, refuse_others, write_json
 from surrogate.learning_curve import Curve
 from surrogate.learning_curve_settings import LearningCurveSettings
-from wanglandau.errors import InputError
 
 SCHEMA = 1
 
@@ -42,20 +40,9 @@ class CurveFile:
         self._path = path
         self._of: dict[str, Any] = {"schema": SCHEMA, "system": system, "dataset": dataset.digest, "sizes": sizes}
         self._of |= settings.of_result()
-        self._curves: list[dict[str, Any]] = self._read() if path.is_file() else []
-
-    def _read(self) -> list[dict[str, Any]]:
-        try:
-            values = json.loads(self._path.read_text(encoding="utf-8"))
-            found, curves = dict(values["of"]), list(values["curves"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self._path} is damaged: {error}; delete it to have it made again") from error
-        for name, value in self._of.items():
-            if found.get(name) != value:
-                raise InputError(
-                    f"{self._path} holds curves with {name} {found.get(name)!r}, not {value!r}; choose another folder"
-                )
-        return curves
+        kept: dict[str, Any] = read_json(path) if path.is_file() else {"of": self._of, "curves": []}
+        refuse_others(path, "curves", kept.get("of", {}), self._of)
+        self._curves: list[dict[str, Any]] = kept.get("curves", [])
 
     def find(self, architecture: str, tasks: tuple[str, ...]) -> Curve | None:
         """Return a curve that is done, None if it is not."""
@@ -69,5 +56,4 @@ class CurveFile:
         """Keep a curve."""
         errors = {task: values.tolist() for task, values in curve.errors.items()}
         self._curves.append({"architecture": curve.architecture, "tasks": list(curve.tasks), "errors": errors})
-        content = json.dumps({"of": self._of, "curves": self._curves}, indent=1, sort_keys=True)
-        write_atomically(self._path, f"{content}\n".encode())
+        write_json(self._path, {"of": self._of, "curves": self._curves})

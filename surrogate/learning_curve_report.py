@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from surrogate.learning_curve import FIGURES, Curve
+from surrogate.learning_curve import FIGURES, LEARNT, Curve
 from surrogate.learning_curve_settings import LearningCurveSettings
-from surrogate.study_models import INITIALS
+from surrogate.markdown_table import markdown_table
+from surrogate.study_models import name_of_tasks
 from wanglandau.figure_style import new_figure, save_figure
 
 SIGNIFICANT = 2.0
@@ -47,9 +48,11 @@ class Difference(NamedTuple):
 
 def name_of(curve: Curve) -> str:
     """Return what tables call a model."""
-    letters = "+".join(INITIALS[task] for task in curve.tasks)
-    several = "MTL" if len(curve.tasks) > 1 else "STL"
-    return f"{several} {letters}, {curve.architecture.replace('-learnt', ', learnt weights')}"
+    return f"{name_of_tasks(curve.tasks)}, {_network(curve.architecture)}"
+
+
+def _network(architecture: str) -> str:
+    return "dense, learnt weights" if architecture == LEARNT else architecture
 
 
 def multitask_difference(single: np.ndarray, several: np.ndarray) -> Difference:
@@ -156,25 +159,24 @@ def _error_table(curves: list[Curve], task: str, sizes: list[int]) -> list[str]:
     for curve in curves:
         errors = curve.errors[task]
         rows.append([name_of(curve), *(f"{row.mean():.3g} ± {row.std(ddof=1):.1g}" for row in errors)])
-    return _table(rows)
+    return markdown_table(rows)
 
 
 def _answer(curves: list[Curve], sizes: list[int]) -> list[str]:
     rows = [["network", "task", *(f"MTL / STL at {size}" for size in sizes), f"at {sizes[-1]}"]]
     for several in curves:
         for task in several.tasks if len(several.tasks) > 1 else ():
-            alone = several.architecture.removesuffix("-learnt")
+            alone = "dense" if several.architecture == LEARNT else several.architecture
             single = next(c for c in curves if c.architecture == alone and c.tasks == (task,))
             found = [
                 multitask_difference(*pair) for pair in zip(single.errors[task], several.errors[task], strict=True)
             ]
             ratios = [f"{one.ratio:.3f} ± {one.ratio * one.standard_error:.2g}" for one in found]
-            network = several.architecture.replace("-learnt", ", learnt weights")
-            rows.append([network, task, *ratios, found[-1].verdict])
+            rows.append([_network(several.architecture), task, *ratios, found[-1].verdict])
     return [
         "Ratio of errors on the same splits, geometric mean with its standard error; below 1 it helps.",
         "",
-        *_table(rows),
+        *markdown_table(rows),
     ]
 
 
@@ -187,8 +189,3 @@ def _needed(curves: list[Curve], sizes: list[int], wanted: float) -> list[str]:
             text = f"{needed:.2g} configurations" if falls else "no number below a million: its error hardly falls"
             lines.append(f"- {name_of(curve)}: {text}")
     return lines
-
-
-def _table(rows: list[list[str]]) -> list[str]:
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return [lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]

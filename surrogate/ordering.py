@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from wanglandau.exact import LEVEL_TOLERANCE, merge_levels
+from wanglandau.exact import BATCH_SIZE, LEVEL_TOLERANCE, merge_levels
 from wanglandau.levels import MEV_PER_RY, Levels
 from wanglandau.oracle import EnergyOracle
 from wanglandau.orbits import enumerate_orbits
 from wanglandau.ordered_structures import ordered_structures
 from wanglandau.thermodynamics import Peak, heat_capacity_peak
 
-BATCH_SIZE = 65_536
 SCAN = np.geomspace(0.1, 10.0, 60)
 """Temperatures among which the peak of C is sought, in units of the natural temperature of the levels."""
 

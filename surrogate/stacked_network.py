@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from surrogate.dense_network import DenseNetwork
+from surrogate.settings import DenseSettings
+from surrogate.training import make_network
+from wanglandau.lattice import Lattice
 
 
 class StackedDenseNetwork(nn.Module):
@@ -81,6 +85,14 @@ class StackedDenseNetwork(nn.Module):
     def is_bias(self, name: str) -> bool:
         """Tell whether a parameter, by its name here, is a bias."""
         return name.endswith("bias")
+
+
+def new_stack(
+    lattice: Lattice, tasks: tuple[str, ...], settings: DenseSettings, seeds: np.ndarray
+) -> StackedDenseNetwork:
+    """Make a stack of networks, the initial weights of each from a seed of its own, ``int64[n_replicas]``."""
+    networks = [make_network(lambda: DenseNetwork(lattice, tasks, settings), seed) for seed in seeds.tolist()]
+    return StackedDenseNetwork(networks)  # type: ignore[arg-type]
 
 
 def _flat(name: str) -> str:

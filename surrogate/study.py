@@ -6,7 +6,6 @@ finished model, and dense networks, all splits of which are trained together, af
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -18,16 +17,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
-from surrogate.artefact import write_atomically
 from surrogate.dataset import Dataset
-from surrogate.dense_network import DenseNetwork
 from surrogate.evaluation import evaluate, symmetry_spread
 from surrogate.fitting import Predictor, describe_dataset
+from surrogate.kept_results import read_json, refuse_others, write_json
 from surrogate.machine import gpu_name, require_gpu
 from surrogate.network_predictions import predict
 from surrogate.ordering import Ordering
 from surrogate.settings import TrainingSettings
-from surrogate.stacked_network import StackedDenseNetwork
+from surrogate.stacked_network import new_stack
 from surrogate.stacked_training import Splits, StackedTraining, replicas_together
 from surrogate.study_models import (
     StudyModel,
@@ -38,8 +36,7 @@ from surrogate.study_models import (
 from surrogate.study_predictions import write_predictions
 from surrogate.study_settings import StudySettings
 from surrogate.study_splits import StudySplits, make_splits
-from surrogate.training import make_network
-from wanglandau.errors import InputError
+from wanglandau.atomic_file import replacing
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 SCHEMA = 1
@@ -132,8 +129,8 @@ def run_study(study: Study, models: list[StudyModel]) -> list[ModelResult]:
             started = time.perf_counter()
             reports, details = _dense(model, study) if model.kind == "dense" else _baseline(model, study)
             details |= {"seconds": time.perf_counter() - started, "machine": _machine(settings.device)}
-            _write_json(file, {"reports": reports, "details": details})
-        values = _read_json(file)
+            write_json(file, {"reports": reports, "details": details})
+        values = read_json(file)
         results.append(ModelResult(model, values["reports"], values["details"]))
     return results
 
@@ -150,24 +147,18 @@ def _claim(study: Study) -> None:
     }  # fmt: skip
     file = study.folder / "study.json"
     if not file.is_file():
-        _write_json(file, wanted)
+        write_json(file, wanted)
         return
-    found = _read_json(file)
+    found = read_json(file)
     for part in ("settings", "dataset"):
-        there = found.get(part, {})
-        for name, value in dict(wanted[part]).items():
-            if there.get(name) != value:
-                raise InputError(
-                    f"{study.folder} holds a study with {name} {there.get(name)!r}, not {value!r}; choose another "
-                    "folder"
-                )
+        refuse_others(study.folder, "a study", found.get(part, {}), wanted[part])
 
 
 def _dense(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Train one dense network for every split, as many together as the device likes; keep those that are done."""
     settings, dataset, done = study.settings, study.dataset, study.folder / f"{model.slug}.part.json"
     how = training_settings(model, study.system, settings.epochs_of(model.as_paper), settings.patience)
-    found: dict[str, Any] = _read_json(done) if done.is_file() else {"reports": [], "best_epochs": [], "epochs": 0}
+    found: dict[str, Any] = read_json(done) if done.is_file() else {"reports": [], "best_epochs": [], "epochs": 0}
     reports, best_epochs, epochs = found["reports"], found["best_epochs"], found["epochs"]
     first, second = dataset.reference_energies.tolist()
     pure = (first, second) if model.as_paper else None
@@ -183,7 +174,7 @@ def _dense(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[
             reports.append(study.report(number, model, predictor))
         best_epochs += training.best_epoch.tolist()
         epochs = max(epochs, training.epoch)
-        _write_json(done, {"reports": reports, "best_epochs": best_epochs, "epochs": epochs})
+        write_json(done, {"reports": reports, "best_epochs": best_epochs, "epochs": epochs})
         checkpoint.unlink(missing_ok=True)
     done.unlink(missing_ok=True)
     best = float(np.mean(best_epochs))
@@ -193,9 +184,8 @@ def _dense(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[
 def _stacked(model: StudyModel, study: Study, numbers: np.ndarray, how: TrainingSettings) -> StackedTraining:
     """Prepare the training of the networks of some splits."""
     settings, splits, dataset = study.settings, study.splits, study.dataset
-    seeds, build = numbers + 1000 * settings.seed, dense_settings(study.system)
-    networks = [make_network(lambda: DenseNetwork(dataset.lattice, model.tasks, build), int(s)) for s in seeds]
-    stack = StackedDenseNetwork(networks).to(settings.device)  # type: ignore[arg-type]
+    seeds = numbers + 1000 * settings.seed
+    stack = new_stack(dataset.lattice, model.tasks, dense_settings(study.system), seeds).to(settings.device)
     learnt = replace(dataset, reference_energies=np.zeros(2)) if model.as_paper else dataset
     averaging = 0.0 if model.as_paper else settings.averaging
     rows = Splits(splits.training[numbers], splits.validation[numbers], seeds)
@@ -216,39 +206,25 @@ def _train(training: StackedTraining, model: StudyModel, study: Study, checkpoin
 
 
 def _checkpoint(training: StackedTraining, file: Path) -> None:
-    temporary = file.with_suffix(".part")
-    save_file({name: value.detach().cpu().contiguous() for name, value in training.state().items()}, temporary)
-    temporary.replace(file)
+    state = {name: value.detach().cpu().contiguous() for name, value in training.state().items()}
+    with replacing(file) as temporary:
+        save_file(state, temporary)
 
 
 def _baseline(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Fit what is no dense network split after split; those done are kept in a file until all are."""
     fit, done = baseline_fit(model, study.system, study.settings), study.folder / f"{model.slug}.part.json"
-    reports = _read_json(done)["reports"] if done.is_file() else []
+    reports = read_json(done)["reports"] if done.is_file() else []
     total = study.settings.splits
     for number in study.bar(
         iterable=range(len(reports), total), total=total, initial=len(reports), desc=model.name, unit="split"
     ):
         predictor = fit(study.dataset.select(study.splits.training[number]))
         reports.append(study.report(number, model, predictor))
-        _write_json(done, {"reports": reports})
+        write_json(done, {"reports": reports})
     done.unlink(missing_ok=True)
     return reports, {}
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
-
-
-def _write_json(file: Path, values: dict[str, Any]) -> None:
-    write_atomically(file, (json.dumps(values, indent=1, sort_keys=True) + "\n").encode())
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is damaged: {error}; delete it to have it made again") from error
-    if not isinstance(values, dict):
-        raise InputError(f"{file} is damaged: no JSON object; delete it to have it made again")
-    return values

@@ -54,6 +54,7 @@ def study(
     folder : Path
         Where everything goes; study-SYSTEM unless said otherwise.
     """
+    from surrogate.artefact import write_atomically
     from surrogate.study import Study, run_study
     from surrogate.study_predictions import write_results
     from surrogate.study_report import csv_table, figures_of_splits, markdown
@@ -69,11 +70,11 @@ def study(
     target = folder or Path(f"study-{chosen.name}")
     results = run_study(Study(data, chosen.name, settings, target, ordering), wanted)
     caution = str(data.attributes.get("caution", ""))
-    (target / "splits.csv").write_text(csv_table(results), encoding="utf-8")
+    write_atomically(target / "splits.csv", csv_table(results).encode())
     write_results(target, figures_of_splits(results))
     figures = _figures(results, target, caution)
     text = markdown(results, chosen.name, settings, source, _command(), figures, ordering)
-    (target / "report.md").write_text(text, encoding="utf-8")
+    write_atomically(target / "report.md", text.encode())
     values = {"folder": target, "report": text, "models": {r.model.slug: r.details for r in results}}
     return Report(f"{text}\nwritten to {target}", values)
 

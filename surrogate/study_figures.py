@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from ase import units
 
 from surrogate.settings import TASKS
 from surrogate.study import ModelResult
 from surrogate.study_predictions import read_predictions
 from wanglandau.figure_style import new_figure, save_figure
+from wanglandau.levels import MEV_PER_RY
 
 PARITY_COLUMNS = 4
 PARITY_UNITS = {
-    "energy": (1e3 * units.Ry, "mixing energy, meV per cell"),
+    "energy": (MEV_PER_RY, "mixing energy, meV per cell"),
     "charge": (1.0, "electrons"),
     "moment": (1.0, "mu_b"),
 }

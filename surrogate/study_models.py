@@ -26,6 +26,16 @@ errors of each task in units of its spread, mixing instead of total energies."""
 INITIALS = {"energy": "E", "charge": "C", "moment": "M"}
 
 
+def letters_of(tasks: tuple[str, ...], between: str = "+") -> str:
+    """Return the initials of tasks, E+C for energies and charges."""
+    return between.join(INITIALS[task] for task in tasks)
+
+
+def name_of_tasks(tasks: tuple[str, ...]) -> str:
+    """Return what the paper calls a model of these tasks, MTL E+C for energies and charges."""
+    return f"{'MTL' if len(tasks) > 1 else 'STL'} {letters_of(tasks)}"
+
+
 @dataclass(frozen=True)
 class StudyModel:
     """One model of a study.
@@ -51,18 +61,18 @@ class StudyModel:
     @property
     def name(self) -> str:
         """What tables call it."""
-        letters = "+".join(INITIALS[task] for task in self.tasks)
-        several = "MTL" if len(self.tasks) > 1 else "STL"
         if self.kind == "dense":
             recipe = "as the paper" if self.as_paper else "our recipe"
-            return f"{several} {letters}, dense, {recipe}{', learnt weights' if self.learnt_weights else ''}"
+            return f"{name_of_tasks(self.tasks)}, dense, {recipe}{', learnt weights' if self.learnt_weights else ''}"
         names = {"trees": "XGBoost", "clusters": "cluster expansion", "composition": "composition only"}
-        return f"{several} {letters}, lattice" if self.kind == "lattice" else f"{names[self.kind]} {letters}"
+        if self.kind == "lattice":
+            return f"{name_of_tasks(self.tasks)}, lattice"
+        return f"{names[self.kind]} {letters_of(self.tasks)}"
 
     @property
     def slug(self) -> str:
         """What its files are called."""
-        letters = "".join(INITIALS[task] for task in self.tasks)
+        letters = letters_of(self.tasks, "")
         return f"{self.kind}-{letters}" + ("-paper" if self.as_paper else "-learnt" if self.learnt_weights else "")
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from surrogate.markdown_table import markdown_table
 from surrogate.ordering import Ordering
 from surrogate.study import ModelResult
-from surrogate.study_models import INITIALS
+from surrogate.study_models import INITIALS, letters_of
 from surrogate.study_settings import StudySettings
 
 PAPER_R2: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]] = {
@@ -46,19 +47,24 @@ ENERGY_COLUMNS: Mapping[str, Callable[[dict[str, Any]], float | None]] = {
 }
 """Errors of the mixing energy on the test part, meV/atom where they have a unit."""
 
+
+def _of_ordering(key: str) -> Callable[[dict[str, Any]], float | None]:
+    def read(report: dict[str, Any]) -> float | None:
+        value = report.get("ordering", {}).get(key)
+        return None if value is None else float(value)
+
+    return read
+
+
 ORDERING_COLUMNS: Mapping[str, Callable[[dict[str, Any]], float | None]] = {
-    "peak of C, K": lambda report: (report.get("ordering") or {}).get("peak_kelvin"),
-    "shift, K": lambda report: (report.get("ordering") or {}).get("peak_shift_kelvin"),
-    "height, k_B/atom": lambda report: (report.get("ordering") or {}).get("peak_height_kb_per_atom"),
-    "ground state found": lambda report: _number((report.get("ordering") or {}).get("ground_state_found")),
-    "it lies above by": lambda report: (report.get("ordering") or {}).get("ground_state_above_mev_per_atom"),
-    "ordered structures RMSE": lambda report: (report.get("ordering") or {}).get("structures_rmse_mev_per_atom"),
+    "peak of C, K": _of_ordering("peak_kelvin"),
+    "shift, K": _of_ordering("peak_shift_kelvin"),
+    "height, k_B/atom": _of_ordering("peak_height_kb_per_atom"),
+    "ground state found": _of_ordering("ground_state_found"),
+    "it lies above by": _of_ordering("ground_state_above_mev_per_atom"),
+    "ordered structures RMSE": _of_ordering("structures_rmse_mev_per_atom"),
 }
 """What the errors do to ordering, K and meV/atom; how often the ground state is found, as a share of the splits."""
-
-
-def _number(value: bool | None) -> float | None:
-    return None if value is None else float(value)
 
 
 def over_splits(result: ModelResult, value: Callable[[dict[str, Any]], float | None]) -> tuple[float, float] | None:
@@ -105,18 +111,18 @@ def markdown(
         "",
         "1 - R^2 of total energies, charges and moments: mean ± deviation over the splits; the paper's are quoted.",
         "",
-        *_table(_r2_rows(results, system)),
+        *markdown_table(_r2_rows(results, system)),
         "",
         "## Mixing energy of the test part, meV/atom",
         "",
         "R^2 of total energies cannot tell a usable model from a useless one: composition moves them by 10^4 Ry.",
         "",
-        *_table(_energy_rows(results)),
+        *markdown_table(_energy_rows(results)),
         "",
         *_ordering_section(results, settings, ordering),
         "## How it was trained",
         "",
-        *_table(_training_rows(results)),
+        *markdown_table(_training_rows(results)),
     ]
     for figure in figures:
         lines += ["", f"![{figure.removesuffix('.png').replace('-', ' ')}]({figure})"]
@@ -180,7 +186,7 @@ def _ordering_section(results: list[ModelResult], settings: StudySettings, order
         f"high. {len(ordering.structures)} ordered structures fit the cell. Models that break the symmetry are asked "
         "for one image of every configuration.",
         "",
-        *_table(rows),
+        *markdown_table(rows),
         "",
     ]
 
@@ -193,8 +199,9 @@ def _r2_rows(results: list[ModelResult], system: str) -> list[list[str]]:
     rows = [["model", *(INITIALS[task] for task in R2), *(f"{INITIALS[task]}, paper" for task in R2)]]
     for result in results:
         own = [_r2(over_splits(result, _reader(key))) for key in R2.values()]
-        letters = "+".join(INITIALS[task] for task in result.model.tasks)
-        quoted = PAPER_R2.get(system, {}).get(letters, {}) if result.model.kind == "dense" else {}
+        quoted = (
+            PAPER_R2.get(system, {}).get(letters_of(result.model.tasks), {}) if result.model.kind == "dense" else {}
+        )
         rows.append([result.model.name, *own, *(_r2(quoted.get(task)) for task in R2)])
     return _without_empty_columns(rows)
 
@@ -240,8 +247,3 @@ def _with_deviation(value: str, deviation: float) -> str:
 def _without_empty_columns(rows: list[list[str]]) -> list[list[str]]:
     kept = [place for place in range(len(rows[0])) if place == 0 or any(row[place] for row in rows[1:])]
     return [[row[place] for place in kept] for row in rows]
-
-
-def _table(rows: list[list[str]]) -> list[str]:
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return [lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]

@@ -219,8 +219,9 @@ def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, 
         asked = Window(asked.low, _highest_of_interest(engine, composition, coverage_seed))
     coverage = _coverage(engine, composition, asked, coverage_seed)
     found = _find_range(engine, composition, settings, search_seed)
-    grid = make_grid(found, settings.bins, _bin_width(settings), asked, log_total_states(n_sites, composition))
-    expected = _expected_weights(found, grid, settings, log_total_states(n_sites, composition), layout)
+    ln_states = log_total_states(n_sites, composition)
+    grid = make_grid(found, settings.bins, _bin_width(settings), asked, ln_states)
+    expected = _expected_weights(found, grid, settings, ln_states, layout)
     windows = lay_windows(engine, composition, grid, n_windows, settings, preview_seed, asked, expected)
     intervals = [Window(max(low, asked.low), min(high, asked.high)) for low, high in energy_windows(windows, grid)]
     walks = []

@@ -73,12 +73,16 @@ class _Sites:
     def moved(self, rotation: np.ndarray, translation: np.ndarray) -> np.ndarray | None:
         """Return where an operation moves each site, or None where it does not map the sites onto themselves."""
         moved = self.fractional @ rotation.T + translation
-        target = self._tree.query(moved)[1]
+        target = self.nearest(moved)
         difference = moved - self.fractional[target]
         distance = np.linalg.norm((difference - np.round(difference)) @ self.cell, axis=1)
         if distance.max() > 10 * SYMMETRY_TOLERANCE or len(np.unique(target)) < len(target):
             return None
-        return np.asarray(target, dtype=np.int32)
+        return target
+
+    def nearest(self, fractional: np.ndarray) -> np.ndarray:
+        """Return the site next to each position, ``int32[n]`` for ``float64[n, 3]``."""
+        return np.asarray(self._tree.query(fractional)[1], dtype=np.int32)
 
 
 def _translations(sites: _Sites, translations: np.ndarray) -> np.ndarray:
@@ -87,8 +91,8 @@ def _translations(sites: _Sites, translations: np.ndarray) -> np.ndarray:
     Few have to be looked at site by site: the others are products of these.
     """
     group = np.arange(len(sites.fractional), dtype=np.int32)[None]
-    for translation in translations:
-        target = sites.moved(np.eye(3), translation)
+    for translation, first in zip(translations, sites.nearest(sites.fractional[0] + translations), strict=True):
+        target = None if first in group[:, 0] else sites.moved(np.eye(3), translation)
         if target is None:
             continue
         coset, power = [group], target

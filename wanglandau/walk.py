@@ -248,7 +248,8 @@ def make_walk(
         weights.control["trials_before"] = before
         inside = weights.bins[below : below + grid.n_bins]
         known = np.isfinite(expected.ln_g)
-        inside["expected"], inside["ln_g"] = known + 1 * expected.met, np.where(known, expected.ln_g, 0.0)
+        inside["expected"] = np.where(expected.met, kernels.HOLDS_STATES, known)
+        inside["ln_g"] = np.where(known, expected.ln_g, 0.0)
     schedule = _make_schedule(settings, walkers, grid, before > 0)
     return Walk(wide, first_bin - below, window, by_composition, walkers, weights, schedule)
 
