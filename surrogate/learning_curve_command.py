@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from tqdm import tqdm
 
 from surrogate.learning_curve_settings import LearningCurveSettings
 from wanglandau.command_line import Report
+from wanglandau.errors import InputError
 
 
 def learning_curve(
@@ -53,6 +55,8 @@ def learning_curve(
     from wanglandau.figure_style import can_draw
     from wanglandau.systems import load_system
 
+    if wanted is not None and not 0 < wanted < math.inf:
+        raise InputError(f"wanted is {wanted}; expected an error in meV/atom above 0")
     chosen = load_system(system)
     data = load_any(dataset, chosen)
     numbers = settings.sizes(sizes, len(make_divisions(data, settings)[0].training))

@@ -7,6 +7,9 @@ from typing import Any
 
 from wanglandau.errors import InputError
 
+LEAST_SIZE = 5
+"""Configurations that a model is trained on at least."""
+
 
 @dataclass(frozen=True)
 class LearningCurveSettings:
@@ -47,12 +50,17 @@ class LearningCurveSettings:
         InputError
             If one is no whole number of at least 5, or none is left that the data have.
         """
+        if available < LEAST_SIZE:
+            raise InputError(
+                f"test_share {self.test_share:g} leaves {available} configurations to learn from, at least {LEAST_SIZE} "
+                "are needed; lower it"
+            )
         found: set[int] = set()
         for part in text.split(","):
             if part.strip() == "all":
                 found.add(available)
-            elif not part.strip().isdigit() or int(part) < 5:
-                raise InputError(f"size {part!r} is not possible; give whole numbers of at least 5, or all")
+            elif not part.strip().isdigit() or int(part) < LEAST_SIZE:
+                raise InputError(f"size {part!r} is not possible; give whole numbers of at least {LEAST_SIZE}, or all")
             elif int(part) <= available:
                 found.add(int(part))
         if not found:
