@@ -52,8 +52,8 @@ class LearningCurveSettings:
         """
         if available < LEAST_SIZE:
             raise InputError(
-                f"test_share {self.test_share:g} leaves {available} configurations to learn from, at least {LEAST_SIZE} "
-                "are needed; lower it"
+                f"test_share {self.test_share:g} leaves {available} configurations to learn from; lower it until at "
+                f"least {LEAST_SIZE} are left"
             )
         found: set[int] = set()
         for part in text.split(","):

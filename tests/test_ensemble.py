@@ -161,6 +161,8 @@ def test_scale_is_found_again() -> None:
     fifths = calibration(error, size, np.arange(len(size)))["by_energy"]  # spreads too small for low energies alone
     assert [part["n"] for part in fifths] == [4000] * 5 and fifths[0]["coverage_1"] < 0.35
     assert all(part["coverage_1"] == pytest.approx(0.683, abs=0.03) for part in fifths[1:])
+    order = rng.permutation(len(size))
+    assert calibration(error[order], size[order], order)["by_energy"][0]["coverage_1"] == fifths[0]["coverage_1"]
 
 
 def test_round_trip(ensemble: Ensemble, tmp_path: Path, cuau: System) -> None:

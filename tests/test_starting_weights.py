@@ -8,10 +8,12 @@ from known_levels import UNLIKE_BONDS
 from scipy.special import logsumexp
 
 from wanglandau import kernels
+from wanglandau.calculation import MENDING_SHARE, plan
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.pair_model import PairOracle
 from wanglandau.range_search import make_grid, search_range
-from wanglandau.schedule import first_ln_f
+from wanglandau.ranks import OneProcess
+from wanglandau.schedule import EXPECTED_ERROR, first_ln_f
 from wanglandau.settings import WangLandauSettings
 from wanglandau.starting_weights import ExpectedWeights, ThermalSample
 from wanglandau.systems import System
@@ -74,6 +76,15 @@ def test_the_search_brings_a_sample(cuau: System) -> None:
     grid = make_grid(found, None, None, Window(), float(logsumexp(LN_G)))
     ln_g = found.sample.expected_weights(grid, float(logsumexp(LN_G)), 1).ln_g[grid.index(LEVELS)]
     assert np.abs(ln_g - LN_G)[2:-2].max() < 1.5  # short annealings lag behind at both ends
+
+
+@pytest.mark.parametrize(("max_trials", "windows"), [(10_000_000, 1), (10_000_000, 2), (400_000_000, 1)])
+def test_an_estimate_is_mended_in_a_small_part_of_a_walk(cuau: System, max_trials: int, windows: int) -> None:
+    settings = WangLandauSettings(runs=1, walkers=1, windows=windows, max_trials=max_trials)
+    calculation = plan(Engine.fastest(PairOracle(cuau.lattice, [-1.0])), 16, settings, OneProcess())
+    mending = min(calculation.energy_range.trials, MENDING_SHARE * max_trials / windows)
+    before = {int(walk.weights.control["trials_before"][0]) for walk in calculation.walks}
+    assert before == {int(mending / EXPECTED_ERROR)} and before != {0}
 
 
 def test_a_walk_begins_with_what_is_expected(cuau: System) -> None:

@@ -14,7 +14,10 @@ from ase import units
 from surrogate import study as study_module
 from surrogate.cli import main
 from surrogate.dataset import Dataset, load_dataset
+from surrogate.dense_network import DenseNetwork
 from surrogate.fitting import Fit, Predictor, composition_fit
+from surrogate.network_predictions import predict
+from surrogate.settings import DenseSettings
 from surrogate.stacked_training import StackedTraining
 from surrogate.study import ModelResult, Study, run_study
 from surrogate.study_models import StudyModel, study_models, task_combinations, training_settings
@@ -22,6 +25,7 @@ from surrogate.study_predictions import read_predictions, write_results
 from surrogate.study_report import PAPER_R2, csv_table, figures_of_splits, markdown, over_splits
 from surrogate.study_settings import StudySettings
 from surrogate.study_splits import make_splits
+from surrogate.training import make_network
 from wanglandau import figure_style
 from wanglandau.errors import InputError
 
@@ -220,6 +224,13 @@ def test_epochs_are_those_that_were_made(data: Dataset, tmp_path: Path) -> None:
     impatient = replace(SETTINGS, epochs=60, patience=1)
     (result,) = run_study(Study(data, "cuau", impatient, tmp_path, quiet=True), MODELS[:1])
     assert 1 < result.details["epochs"] < 60
+
+
+def test_predicted_total_energies_are_turned_into_mixing_energies(data: Dataset) -> None:
+    network = make_network(lambda: DenseNetwork(data.lattice, ("energy",), DenseSettings(8)), 0)
+    total = predict(network, data.occupations).energy
+    mixing = predict(network, data.occupations, pure_energies=(-3.0, -7.0)).energy
+    np.testing.assert_allclose(total - mixing, -3.0 * (32 - data.composition) - 7.0 * data.composition)
 
 
 def test_averaged_weights_are_for_our_recipe_alone(
