@@ -1,25 +1,27 @@
-"""The console command ``lsms-bridge``, which so far only says what is missing."""
+"""The console command ``lsms-bridge``: first-principles energies, one or many."""
 
 from __future__ import annotations
 
-from wanglandau.command_line import Command, Report, run_program
-from wanglandau.errors import InputError
+import sys
+
+from lsms_bridge.campaign_command import campaign, collect
+from lsms_bridge.import_command import import_results
+from lsms_bridge.run_commands import deck, run
+from wanglandau.command_line import Command, run_program
+
+COMMANDS: dict[str, Command] = {
+    "deck": deck,
+    "run": run,
+    "campaign": campaign,
+    "import": import_results,
+    "collect": collect,
+}
 
 
-def main() -> int:
-    """Run ``lsms-bridge`` and return the exit code of the process."""
-    description = "Run LSMS on configurations (not available in this version)."
-    return run_program("lsms-bridge", description, {name: _refuse(name) for name in _COMMANDS})
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program and return its exit code."""
+    return run_program("lsms-bridge", "Run LSMS on configurations and keep what it finds.", COMMANDS, arguments)
 
 
-_COMMANDS = ("deck", "run", "campaign", "collect")
-
-
-def _refuse(name: str) -> Command:
-    def command() -> Report:
-        from lsms_bridge.oracle import NOT_AVAILABLE
-
-        raise InputError(f"{name} is not available: {NOT_AVAILABLE}")
-
-    command.__doc__ = "Not available in this version."
-    return command
+if __name__ == "__main__":
+    sys.exit(main())

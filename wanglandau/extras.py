@@ -12,6 +12,7 @@ EXTRA_OF_PACKAGE: Mapping[str, str] = {
     "xgboost": "surrogate",
     "matplotlib": "figures",
     "mpi4py": "mpi",
+    "parsl": "hpc",
 }
 """The extra of this distribution that installs each optional package."""
 

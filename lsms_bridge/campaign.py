@@ -1,0 +1,327 @@
+"""Many calculations over an executor, each orbit once, every result on disk before it is used.
+
+The campaign alone decides what is computed and writes the log; workers (threads, processes, nodes) compute. Whatever
+ends it, what finished is in the log, and the next campaign on the same folder goes on from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from lsms_bridge.calculation import Outcome, Task, compute, folder_name, tidy
+from lsms_bridge.canonical import as_text, mapping_from, representatives
+from lsms_bridge.configuration import BridgeConfiguration
+from lsms_bridge.launcher import GuardedRuns
+from lsms_bridge.potential_library import PotentialLibrary
+from lsms_bridge.result_log import Record, ResultLog
+from surrogate.dataset import Dataset
+from wanglandau.errors import InputError, OracleError
+from wanglandau.lattice import Lattice
+
+PURE = "pure"
+"""Source of the two configurations of one species that give the reference energies."""
+RUNS_FOLDER = "runs"
+POTENTIALS_FOLDER = "potentials"
+
+
+@dataclass
+class Usage:
+    """What was asked of LSMS since the campaign was opened.
+
+    Attributes
+    ----------
+    asked : int
+        Configurations asked for.
+    computed : int
+        Orbits computed by runs.
+    known : int
+        Answers that came from the log or from symmetry.
+    given_up : int
+    runs : int
+        Runs of LSMS, failed ones included.
+    failures : Counter
+        By kind.
+    iterations : int
+        Of the runs that count.
+    seconds : float
+        Wall time of all runs, added up.
+    """
+
+    asked: int = 0
+    computed: int = 0
+    known: int = 0
+    given_up: int = 0
+    runs: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    iterations: int = 0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        failed = ", ".join(f"{kind.lower()} {count}" for kind, count in sorted(self.failures.items())) or "none"
+        return (
+            f"LSMS: {self.asked} energies asked, {self.computed} computed by {self.runs} runs, {self.known} known or "
+            f"equivalent by symmetry, {self.given_up} given up; failed runs: {failed}; {self.seconds:.0f} s of runs"
+        )
+
+
+class Campaign:
+    """Energies by LSMS, computed when asked for and kept. A context manager.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    configuration : BridgeConfiguration
+    executor : concurrent.futures.Executor, optional
+        Where calculations run; threads, ``configuration.workers`` of them, unless given. A given executor is not shut
+        down, and must see the same file system.
+    known : Dataset, optional
+        Results of the same physics that need no computing.
+
+    Raises
+    ------
+    InputError
+        If the folder is in use or holds results of another lattice or physics.
+    """
+
+    def __init__(
+        self,
+        lattice: Lattice,
+        configuration: BridgeConfiguration,
+        executor: Executor | None = None,
+        known: Dataset | None = None,
+    ) -> None:
+        self.lattice = lattice
+        self.configuration = configuration
+        self.usage = Usage()
+        self.log = ResultLog(configuration.folder, lattice, configuration.parameters.physics())
+        self._library = PotentialLibrary(configuration.folder / POTENTIALS_FOLDER)
+        self._known = {} if known is None else _known_records(lattice, known)
+        self._own_executor = executor is None
+        self._executor = executor or ThreadPoolExecutor(configuration.workers, thread_name_prefix="lsms")
+        self._runs = GuardedRuns()
+
+    def __enter__(self) -> Campaign:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all runs and let other processes use the folder."""
+        self._runs.end_all()
+        if self._own_executor:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+        self.log.close()
+
+    def find(self, occupations: np.ndarray) -> Record | None:
+        """Return what is known of a representative, ``int8[n_sites]``."""
+        text = as_text(occupations)
+        return self._known.get(text) or self.log.get(text)
+
+    def pure_records(self) -> list[Record]:
+        """Return what is known of the two pure species, computed if need be.
+
+        Raises
+        ------
+        OracleError
+            As :meth:`compute`.
+        """
+        return self.compute(self.pure, PURE, describe="pure species")
+
+    def compute(
+        self, occupations: np.ndarray, source: str | Sequence[str], *, again: bool = False, describe: str = "LSMS"
+    ) -> list[Record]:
+        """Have configurations computed that are not known, and return what is known of each.
+
+        Parameters
+        ----------
+        occupations : int8[n, n_sites]
+        source : str or n of them
+            How they were chosen, for the log.
+        again : bool
+            Try those anew that were given up.
+        describe : str
+            Before the progress bar.
+
+        Returns
+        -------
+        list of Record
+            In the order asked for; equivalent configurations share one. Records without a result are those given up.
+
+        Raises
+        ------
+        OracleError
+            If every run would fail, or more were given up than the configuration allows.
+        """
+        rows = representatives(self.lattice, np.asarray(occupations, dtype=np.int8))
+        sources = [source] * len(rows) if isinstance(source, str) else list(source)
+        texts = [as_text(row) for row in rows]
+        wanted: dict[str, tuple[np.ndarray, str]] = {}
+        for text, row, origin in zip(texts, rows, sources, strict=True):
+            found = self.find(row)
+            if found is None or (again and not found.done):
+                wanted.setdefault(text, (row, origin))
+        self.usage.asked += len(rows)
+        self.usage.known += len(rows) - len(wanted)
+        self._compute_all(list(wanted.values()), describe)
+        return [self._known.get(text) or self._record(text) for text in texts]
+
+    def _record(self, text: str) -> Record:
+        record = self.log.get(text)
+        assert record is not None, "every configuration that was asked for ends in the log"
+        return record
+
+    @property
+    def pure(self) -> np.ndarray:
+        """The two configurations of one species, ``int8[2, n_sites]``."""
+        return np.repeat(np.array([[0], [1]], dtype=np.int8), self.lattice.n_sites, axis=1)
+
+    def _compute_all(self, wanted: list[tuple[np.ndarray, str]], describe: str) -> None:
+        waiting = list(reversed(wanted))
+        flying: dict[Future[Outcome], tuple[np.ndarray, str, Task, int]] = {}
+        given_up = 0
+        try:
+            with tqdm(total=len(wanted), desc=describe, unit="run", disable=None if wanted else True) as bar:
+                while waiting or flying:
+                    while waiting and len(flying) < self.configuration.workers:
+                        self._submit(flying, *waiting.pop())
+                    for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                        row, origin, task, broken = flying.pop(future)
+                        outcome = self._outcome(future, broken)
+                        if outcome is None:
+                            self._submit(flying, row, origin, broken + 1)
+                            continue
+                        record = self._store(row, origin, task, outcome)
+                        bar.update()
+                        given_up += not record.done
+                        self._check_worth_going_on(outcome, record, given_up)
+        except BaseException:
+            for future in flying:
+                future.cancel()
+            self._runs.end_all()
+            raise
+
+    def _submit(
+        self,
+        flying: dict[Future[Outcome], tuple[np.ndarray, str, Task, int]],
+        row: np.ndarray,
+        origin: str,
+        broken: int = 0,
+    ) -> None:
+        task = self._task(row)
+        if isinstance(self._executor, ThreadPoolExecutor):
+            future = self._executor.submit(compute, task, self._runs)
+        else:
+            future = self._executor.submit(compute, task)
+        flying[future] = (row, origin, task, broken)
+
+    def _task(self, row: np.ndarray) -> Task:
+        c = self.configuration
+        pure = [self.find(pure) for pure in self.pure]
+        known = [record.energy / self.lattice.n_sites for record in pure if record is not None and record.done]
+        return Task(
+            self.lattice,
+            row,
+            c.parameters,
+            c.launcher,
+            c.effort,
+            c.folder / RUNS_FOLDER / folder_name(self.lattice, row, c.parameters),
+            self._library.choose(self.lattice, row),
+            np.array(known) if len(known) == len(pure) else None,
+        )
+
+    def _outcome(self, future: Future[Outcome], broken: int) -> Outcome | None:
+        """Return what a worker found; None where the worker itself was lost and may be tried again."""
+        try:
+            return future.result()
+        except (InputError, KeyboardInterrupt):
+            raise
+        except Exception as error:  # a worker that dies raises whatever its executor raises
+            if broken >= self.configuration.effort.retries:
+                raise OracleError(
+                    f"a worker was lost {broken + 1} times ({type(error).__name__}: {error}); look after the executor"
+                ) from error
+            return None
+
+    def _store(self, row: np.ndarray, origin: str, task: Task, outcome: Outcome) -> Record:
+        record = self.log.add(_make_record(row, origin, outcome, self.configuration.folder))
+        usage = self.usage
+        usage.runs += len(outcome.attempts)
+        usage.failures.update(attempt.failure for attempt in outcome.attempts if attempt.failure)
+        usage.seconds += sum(attempt.seconds for attempt in outcome.attempts)
+        if record.done:
+            usage.computed += 1
+            usage.iterations += record.iterations
+            self._library.file_away(self.lattice, row, outcome.folder)
+        else:
+            usage.given_up += 1
+        tidy(outcome, task.folder, self.configuration.effort.keep)
+        return record
+
+    def _check_worth_going_on(self, outcome: Outcome, record: Record, given_up: int) -> None:
+        last = outcome.attempts[-1].message if outcome.attempts else ""
+        where = self.configuration.folder / record.folder
+        if outcome.hopeless:
+            raise OracleError(f"every run would fail like this one ({where}): {last}")
+        if given_up > self.configuration.effort.max_given_up:
+            raise OracleError(
+                f"{given_up} configurations were given up, more than max_given_up; the last ({where}): {last}"
+            )
+
+
+def _make_record(row: np.ndarray, origin: str, outcome: Outcome, folder: Path) -> Record:
+    attempts: tuple[dict[str, Any], ...] = tuple(dataclasses.asdict(attempt) for attempt in outcome.attempts)
+    place = str(outcome.folder.relative_to(folder))
+    if outcome.result is None:
+        return Record.given_up(as_text(row), origin, attempts, place)
+    found, history = outcome.result.configuration, outcome.result.history
+    return Record(
+        as_text(row),
+        found.energy,
+        found.band_energy,
+        found.fermi_energy,
+        tuple(found.charge.tolist()),
+        tuple(found.moment.tolist()),
+        len(history),
+        history.energy_change,
+        float(history.residual[-1]),
+        float(history.potential_residual[-1]),
+        outcome.attempts[-1].seconds if outcome.attempts else 0.0,
+        origin,
+        attempts,
+        outcome.result.remarks,
+        place,
+    )
+
+
+def _known_records(lattice: Lattice, data: Dataset) -> dict[str, Record]:
+    """Turn a data set into records of representatives; of equivalent configurations the first counts."""
+    if data.lattice.fingerprint != lattice.fingerprint:
+        raise InputError("the known data set is of another lattice; take its system, or leave known out")
+    nan = float("nan")
+    found: dict[str, Record] = {}
+    for place, row in enumerate(representatives(lattice, data.occupations)):
+        text = as_text(row)
+        if text in found:
+            continue
+        order = mapping_from(lattice, data.occupations[place], row)
+        charge = data.charge[place][order] if data.charge is not None else np.full(lattice.n_sites, nan)
+        moment = data.moment[place][order] if data.moment is not None else np.zeros(lattice.n_sites)
+        origin = "known" if data.source is None else str(data.source[place])
+        energy = float(data.energy[place])
+        found[text] = Record(
+            text, energy, nan, nan, tuple(charge.tolist()), tuple(moment.tolist()), 0, nan, nan, nan, 0.0, origin
+        )
+    return found

@@ -1,0 +1,255 @@
+"""The log of results: written before anything is made of them, and never rewritten.
+
+One line a result: a checksum (CRC-32), a blank, and JSON. A line counts once it is on disk (``fsync``); one that was
+cut off by a crash, or whose checksum is wrong, is passed over with a warning, and its configuration is computed anew.
+The first line says for which lattice and physics the results are; a log of others is refused. One process writes at a
+time, which a lock on the folder sees to.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import warnings
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wanglandau.errors import InputError
+from wanglandau.lattice import Lattice
+
+LOG_NAME = "results.jsonl"
+LOCK_NAME = "lock"
+FORMAT_VERSION = 1
+MAX_LINE = 2**22
+"""Longest line that is read; one of 1,000 sites has some 50 kB."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of one orbit.
+
+    Attributes
+    ----------
+    occupations : str
+        Of its representative, one character a site.
+    energy, band_energy, fermi_energy : float, Ry
+        Of the cell; nan where the configuration was given up.
+    charge : tuple of float, electrons
+    moment : tuple of float, Bohr magnetons
+    iterations : int
+    energy_change : float, Ry
+        In the last iteration.
+    residual, potential_residual : float
+        See :class:`~lsms_bridge.history.History`.
+    seconds : float
+        Wall time of the run that counts.
+    source : str
+        How the configuration was chosen.
+    attempts : tuple of mapping
+        Fields of :class:`~lsms_bridge.calculation.Attempt`, one for each run.
+    remarks : tuple of str
+    folder : str
+        Of the last attempt, relative to that of the log.
+    """
+
+    occupations: str
+    energy: float
+    band_energy: float
+    fermi_energy: float
+    charge: tuple[float, ...]
+    moment: tuple[float, ...]
+    iterations: int
+    energy_change: float
+    residual: float
+    potential_residual: float
+    seconds: float
+    source: str
+    attempts: tuple[Mapping[str, Any], ...] = ()
+    remarks: tuple[str, ...] = ()
+    folder: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether there is a result; otherwise the configuration was given up."""
+        return bool(np.isfinite(self.energy))
+
+    @classmethod
+    def given_up(cls, occupations: str, source: str, attempts: tuple[Mapping[str, Any], ...], folder: str) -> Record:
+        """Make the record of a configuration that has no result."""
+        nan = float("nan")
+        return cls(occupations, nan, nan, nan, (), (), 0, nan, nan, nan, 0.0, source, attempts, (), folder)
+
+
+class ResultLog:
+    """The results in a folder, open for one writer.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    lattice : Lattice
+    physics : mapping
+        See :meth:`~lsms_bridge.parameters.LsmsParameters.physics`.
+
+    Raises
+    ------
+    InputError
+        If another process has it open, it is for another lattice or physics, or it cannot be read.
+    """
+
+    def __init__(self, folder: Path, lattice: Lattice, physics: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self._n_sites = lattice.n_sites
+        self._records: dict[str, Record] = {}
+        header = {"version": FORMAT_VERSION, "species": list(lattice.species), "lattice": lattice.fingerprint}
+        header["physics"] = dict(physics)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(folder / LOCK_NAME)
+        try:
+            self._read(folder / LOG_NAME, header)
+            self._file = open(folder / LOG_NAME, "ab")
+        except BaseException:
+            os.close(self._lock)
+            raise
+        if self._file.tell() == 0:
+            self._write({"header": header})
+            _sync_folder(folder)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(list(self._records.values()))
+
+    def get(self, occupations: str) -> Record | None:
+        """Return what is known of a representative."""
+        return self._records.get(occupations)
+
+    def add(self, record: Record) -> Record:
+        """Store a record; return the one that counts: the first with a result.
+
+        Raises
+        ------
+        OSError
+            If it cannot be brought to disk.
+        """
+        known = self._records.get(record.occupations)
+        if known is not None and known.done:
+            return known
+        self._write({"record": dataclasses.asdict(record)})
+        self._records[record.occupations] = record
+        return record
+
+    def close(self) -> None:
+        """Close the file and let others write."""
+        self._file.close()
+        os.close(self._lock)
+
+    def _write(self, value: Mapping[str, Any]) -> None:
+        body = json.dumps(value).encode()
+        self._file.write(b"%08x " % zlib.crc32(body) + body + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def _read(self, path: Path, header: Mapping[str, Any]) -> None:
+        if not path.exists():
+            return
+        lines = list(_read_lines(path))
+        if not lines:
+            return
+        if lines[0] is None or "header" not in lines[0]:
+            raise InputError(f"{path} does not begin with its heading; it is damaged or no log of results")
+        _check_header(path, lines[0]["header"], header)
+        for place, line in enumerate(lines[1:], 2):
+            record = None if line is None else _record(line, self._n_sites)
+            if record is None:
+                warnings.warn(f"{path}: line {place} is damaged and was passed over", RuntimeWarning, stacklevel=2)
+                continue
+            known = self._records.get(record.occupations)
+            if known is None or not known.done:
+                self._records[record.occupations] = record
+        _end_line(path)
+
+
+def _read_lines(path: Path) -> Iterator[dict[str, Any] | None]:
+    """Yield what each line holds, None for one that is damaged."""
+    with open(path, "rb") as file:
+        while line := file.readline(MAX_LINE):
+            yield _decode(line)
+
+
+def _decode(line: bytes) -> dict[str, Any] | None:
+    if not line.endswith(b"\n") or len(line) < 10 or line[8:9] != b" ":
+        return None
+    body = line[9:-1]
+    if b"%08x" % zlib.crc32(body) != line[:8]:
+        return None
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _record(line: Mapping[str, Any], n_sites: int) -> Record | None:
+    try:
+        values = dict(line["record"])
+        for name in ("charge", "moment", "attempts", "remarks"):
+            values[name] = tuple(values[name])
+        record = Record(**values)
+    except (KeyError, TypeError, ValueError):
+        return None
+    fits = len(record.occupations) == n_sites and set(record.occupations) <= {"0", "1"}
+    return record if fits and (not record.done or len(record.charge) == n_sites) else None
+
+
+def _check_header(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    if found == json.loads(json.dumps(wanted)):
+        return
+    differences = [f"{name}: {found.get(name)!r} there, {value!r} now" for name, value in wanted.items()]
+    physics, now = found.get("physics", {}), json.loads(json.dumps(wanted["physics"]))
+    if found.get("lattice") == wanted["lattice"] and found.get("version") == wanted["version"]:
+        names = [name for name in sorted({*physics, *now}) if physics.get(name) != now.get(name)]
+        differences = [f"{name} was {physics.get(name)!r}, is {now.get(name)!r}" for name in names]
+    raise InputError(
+        f"{path} holds results of another lattice or of other settings ({'; '.join(differences)}); "
+        "name another folder in the configuration, or take the old settings"
+    )
+
+
+def _lock(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = path.read_text(encoding="ascii", errors="replace").strip()
+        os.close(descriptor)
+        raise InputError(
+            f"another process ({owner or 'unknown'}) writes to {path.parent}; wait for it, or name another folder"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+    return descriptor
+
+
+def _end_line(path: Path) -> None:
+    """Make sure that the next record begins on a line of its own, after a line that was cut off."""
+    with open(path, "rb+") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
