@@ -11,6 +11,7 @@ from wanglandau.commands.exact import exact
 from wanglandau.commands.metropolis import anneal, metropolis
 from wanglandau.commands.mixing import mixing
 from wanglandau.commands.results import compare, inspect, thermo
+from wanglandau.commands.reweight import reweight
 from wanglandau.commands.scaling import scaling
 
 DESCRIPTION = "Densities of states and thermodynamics of binary alloys by Wang-Landau sampling and exact enumeration."
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         "anneal": anneal,
         "exact": exact,
         "thermo": thermo,
+        "reweight": reweight,
         "mixing": mixing,
         "scaling": scaling,
         "compare": compare,

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from wanglandau.delayed_acceptance import DelayedChains, Proposal, delay
 from wanglandau.errors import InputError
 from wanglandau.levels import MEV_PER_RY
 from wanglandau.metropolis_averages import average_all
@@ -75,6 +76,9 @@ class MetropolisResult:
         What came of the exchanges, if there were any.
     interrupted : bool
         Whether the user stopped it (Ctrl-C); what it had found is kept.
+    proposal : dict or None
+        With a proposal oracle, how it went: see :meth:`wanglandau.delayed_acceptance.DelayedChains.diagnostics`. Sweeps
+        are rounds then.
     """
 
     series: ThermalSeries
@@ -85,6 +89,7 @@ class MetropolisResult:
     lowest: float
     exchange: TemperatureExchange | None = None
     interrupted: bool = False
+    proposal: dict[str, Any] | None = None
 
     def diagnostics(self) -> dict[str, Any]:
         """Collect what tells how it went, ready for JSON; lists have one entry a temperature or pair of neighbours."""
@@ -98,6 +103,8 @@ class MetropolisResult:
         if self.exchange is not None:
             found["exchange_rates"] = self.exchange.rates.tolist()
             found["round_trips"] = self.exchange.round_trips.tolist()
+        if self.proposal is not None:
+            found["proposal"] = self.proposal
         return found
 
 
@@ -110,6 +117,7 @@ def sample_metropolis(
     observables: Sequence[Observable] | None = None,
     listener: Listener | None = None,
     progress: bool = True,
+    proposal: Proposal | None = None,
 ) -> MetropolisResult:
     """Sample thermal averages.
 
@@ -127,11 +135,13 @@ def sample_metropolis(
         Called at every measurement.
     progress : bool
         Show a bar (only ever on a terminal).
+    proposal : Proposal, optional
+        A cheap oracle whose chains of trials ``oracle`` decides on; see :mod:`wanglandau.delayed_acceptance`.
 
     Raises
     ------
     InputError
-        If temperatures or composition are impossible.
+        If temperatures or composition are impossible, or the two oracles are of different lattices.
     OracleError
         If an energy cannot be had.
     KeyboardInterrupt
@@ -143,11 +153,17 @@ def sample_metropolis(
         raise InputError("the canonical ensemble needs a composition; give the number of second-species atoms")
     if settings.tempering and len(wanted) < 2:
         raise InputError("parallel tempering needs at least 2 temperatures, the ends of its range; give two or more")
-    if observables is None:
-        observables = standard_observables(oracle.lattice, oracle) if settings.observables else []
-    with _pool(Engine.fastest(oracle), settings.threads) as pool:
-        start, exchange_seed = np.random.SeedSequence(settings.seed).spawn(2)
+    if proposal is not None:
+        proposal.check(oracle)
+        settings = proposal.settings.in_rounds(settings)
+    if observables is None:  # what a dear oracle predicts of the sites would be as dear as its energy
+        predicts = oracle if proposal is None else None
+        observables = standard_observables(oracle.lattice, predicts) if settings.observables else []
+    with _pool(Engine.fastest(oracle if proposal is None else proposal.oracle), settings.threads) as pool:
+        start, exchange_seed, decisions = np.random.SeedSequence(settings.seed).spawn(3)
         chains = _start(pool, None if semigrand else composition, wanted, settings, start)
+        if proposal is not None:
+            chains = delay(pool, chains, oracle, proposal.settings, decisions, progress)
         sampler = _Sampler(pool, chains, settings, list(observables), listener)
         if settings.tempering:
             seed = int(exchange_seed.generate_state(1, np.uint64)[0])
@@ -241,6 +257,7 @@ class _Sampler:
             float(self.chains.walkers.records["lowest"].min()),
             self.exchange,
             interrupted,
+            self.chains.diagnostics() if isinstance(self.chains, DelayedChains) else None,
         )
 
     def series(self) -> ThermalSeries:
@@ -262,8 +279,8 @@ class _Sampler:
         )
 
     def _records_at_once(self) -> int:
-        """Number of records that one call of the kernel makes; with exchanges one."""
-        if self.exchange is not None:
+        """Number of records that one call of the kernel makes; with exchanges or a dear oracle one."""
+        if self.exchange is not None or isinstance(self.chains, DelayedChains):
             return 1
         return max(1, _SNAPSHOT_BYTES // (self.chains.walkers.n_walkers * (self.n_sites + 200)))
 
@@ -281,13 +298,15 @@ class _Sampler:
     def _advance(self, n_records: int) -> tuple[np.ndarray, np.ndarray]:
         """Return records and occupations on the way, by walker."""
         interval, walkers = self.settings.record_interval, self.chains.walkers
-        if self.exchange is None:
+        if self.exchange is None and not isinstance(self.chains, DelayedChains):
             snapshots = make_snapshots(walkers, n_records, interval * self.n_sites)
             self.chains.advance(self.pool, n_records * interval * self.n_sites, snapshots)
             return snapshots.records, snapshots.occupations
-        for _ in range(interval // self.settings.exchange_interval):
-            self.exchange.perform(self.chains)
-            self.chains.advance(self.pool, self.settings.exchange_interval * self.n_sites)
+        between = interval if self.exchange is None else self.settings.exchange_interval
+        for _ in range(interval // between):
+            if self.exchange is not None:
+                self.exchange.perform(self.chains)
+            self.chains.advance(self.pool, between * self.chains.step_trials)
         return walkers.records[None, :].copy(), walkers.occupations[None, :].copy()
 
     def _measure(self, record: int, occupations: np.ndarray, energies: np.ndarray) -> None:
@@ -299,7 +318,8 @@ class _Sampler:
         if self.listener is not None:
             temperatures = np.tile(self.chains.temperatures, self.chains.n_chains)
             for place, (row, energy) in enumerate(zip(rows, energies[:, holders.reshape(-1)], strict=True)):
-                sweep = (record + place * self.settings.measure_every) * self.settings.record_interval
+                step = (record + place * self.settings.measure_every) * self.settings.record_interval
+                sweep = step * self.chains.step_trials // self.n_sites
                 self.listener(sweep, temperatures, row, energy)
 
     def _left_out(self, series: ThermalSeries) -> int:

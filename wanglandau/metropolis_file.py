@@ -15,12 +15,16 @@ Such a file begins as every result file does and has settings, seeds, verdict an
     +-- series                  attributes: interval (sweeps between records)
         +-- energy              float64[n_temperatures, n_chains, n_records], Ry per cell, after equilibration
         +-- composition         int32[n_temperatures, n_chains, n_records]
+
+Where a proposal oracle made the trials (:mod:`wanglandau.delayed_acceptance`), what is counted in sweeps above is
+counted in rounds; ``diagnostics`` then has an object ``proposal`` of chain length, acceptance and calls, with the
+description of that oracle under ``oracle``.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,7 @@ import numpy as np
 
 from wanglandau.hdf5_parts import read_array, read_json, write_array, write_json, writing
 from wanglandau.metropolis_averages import Averages, ThermalAverage
+from wanglandau.metropolis_settings import ProposalSettings
 from wanglandau.result_parts import (
     METROPOLIS_KIND,
     now,
@@ -79,6 +84,25 @@ class MetropolisRecord:
     verdict: dict[str, Any]
     created: str = field(default_factory=now)
     duration_s: float = 0.0
+
+
+def with_proposal(record: MetropolisRecord, oracle: dict[str, Any], settings: ProposalSettings) -> MetropolisRecord:
+    """Note which oracle proposed, and with what settings.
+
+    Parameters
+    ----------
+    record : MetropolisRecord
+        Of a calculation with a proposal oracle.
+    oracle : dict
+        See :func:`wanglandau.run_file.describe_oracle`.
+    settings : ProposalSettings
+    """
+    proposal = {"oracle": oracle} | record.diagnostics["proposal"]
+    return replace(
+        record,
+        settings=record.settings | asdict(settings),
+        diagnostics=record.diagnostics | {"proposal": proposal},
+    )
 
 
 def write_metropolis(path: str | os.PathLike[str], record: MetropolisRecord) -> None:

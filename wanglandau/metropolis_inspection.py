@@ -53,6 +53,7 @@ def describe_metropolis(record: MetropolisRecord) -> Description:
         ("settings", ", ".join(f"{key} {value}" for key, value in record.settings.items() if value is not None)),
         ("sampling", _sampling(record)),
         *_tempering(record.diagnostics),
+        *_proposing(record),
     ]
     width = max(len(label) for label, _ in lines) + 2
     head = "\n".join(f"{label:{width}}{text}" for label, text in lines)
@@ -66,12 +67,13 @@ def format_table(record: MetropolisRecord) -> str:
     curves = curves_of(record)
     free = CONCENTRATION in curves
     title = "     T/K      U/(meV/atom)         C/(k_B/atom)     " + ("        x             " if free else "")
-    lines = [title + " accepted  tau/sweeps    R-hat"]
+    unit = "rounds" if "proposal" in record.diagnostics else "sweeps"
+    lines = [title + f" accepted  tau/{unit}    R-hat"]
     energy = record.averages[ENERGY]
     for row, temperature in enumerate(record.temperatures):
         parts = [f"{temperature:8.1f}", _with_error(curves[INTERNAL_ENERGY], row), _with_error(curves[CAPACITY], row)]
         parts += [_with_error(curves[CONCENTRATION], row)] if free else []
-        accepted = record.diagnostics["acceptance"][row]
+        accepted = record.diagnostics.get("proposal", record.diagnostics)["acceptance"][row]
         parts.append(f"{accepted:8.2%}  {energy.taus[row]:10.4g} {energy.r_hats[row]:8.4f}")
         lines.append("  ".join(parts))
     return "\n".join(lines)
@@ -112,8 +114,9 @@ def _system(record: MetropolisRecord) -> str:
 
 def _sampling(record: MetropolisRecord) -> str:
     diagnostics = record.diagnostics
+    unit = "rounds" if "proposal" in diagnostics else "sweeps"
     return (
-        f"{diagnostics['sweeps']} sweeps a chain, {diagnostics['discarded_sweeps']} of them left out as equilibration, "
+        f"{diagnostics['sweeps']} {unit} a chain, {diagnostics['discarded_sweeps']} of them left out as equilibration, "
         f"a record every {record.interval}"
     )
 
@@ -125,6 +128,29 @@ def _tempering(diagnostics: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("exchange", f"{min(rates):.1%} to {max(rates):.1%} of the attempts succeeded"),
         ("round trips", f"median {np.median(trips):g} a configuration, least {min(trips)}"),
+    ]
+
+
+def _proposing(record: MetropolisRecord) -> list[tuple[str, str]]:
+    """Say what a proposal oracle did, where there was one."""
+    if "proposal" not in record.diagnostics:
+        return []
+    found = record.diagnostics["proposal"]
+    oracle, rates, moved = found.get("oracle", {}), found["acceptance"], found["moved"]
+    named = f"{oracle['name']} (identity {oracle['identity'][:12]}), " if oracle else ""
+    chosen = ", length chosen by trying out" if found["lengths"] else ""
+    calls, trials = found["calls"], found["cheap_trials"]
+    return [
+        ("proposals", f"{named}{found['trials']} trials each{chosen}"),
+        (
+            "",
+            f"the oracle took {min(rates):.1%} to {max(rates):.1%} of them, {min(moved):.1%} to {max(moved):.1%} moves",
+        ),
+        (
+            "calls",
+            f"{calls} energies asked of the oracle, {found['requests']} wanted, for {trials:.4g} trials of the "
+            f"proposal oracle: one call for {trials / max(calls, 1):.4g}",
+        ),
     ]
 
 

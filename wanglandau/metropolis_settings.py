@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -29,6 +29,8 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "from_temperature": (1e-3, 1e9),
     "to_temperature": (1e-3, 1e9),
     "steps": (2, 10**6),
+    "proposal_trials": (1, 10**9),
+    "proposal_rounds": (200, 10**9),
     "keep": (1, 10**6),
 }
 
@@ -110,6 +112,37 @@ class MetropolisSettings:
         """Sweeps from one record to the next; with tempering a whole number of exchange intervals."""
         step = self.exchange_interval if self.tempering else 1
         return step * max(1, -(-self.sweeps // (step * self.max_records)))
+
+
+@dataclass(frozen=True)
+class ProposalSettings:
+    """How a proposal oracle is used; without one these have no effect.
+
+    Attributes
+    ----------
+    proposal_trials : int or None
+        Trials with the proposal oracle before the oracle decides; default: what moves the walkers farthest for each
+        energy asked for, tried out before the records that count.
+    proposal_rounds : int
+        Most decisions of the oracle on each walker, in place of --sweeps; every round asks it for one batch, at most
+        one energy for each chain at each temperature.
+    """
+
+    proposal_trials: int | None = None
+    proposal_rounds: int = 1000
+
+    def __post_init__(self) -> None:
+        _check_limits(self)
+
+    def in_rounds(self, settings: MetropolisSettings) -> MetropolisSettings:
+        """Return settings that count in rounds what was to be counted in sweeps: every round is recorded."""
+        return replace(
+            settings,
+            sweeps=self.proposal_rounds,
+            exchange_interval=1,
+            measure_every=1,
+            max_records=self.proposal_rounds,
+        )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from wanglandau.levels import MEV_PER_RY
@@ -15,6 +18,9 @@ MAX_R_HAT = 1.01
 """Chains whose R-hat is above this disagree (A. Vehtari et al., Bayesian Analysis 16, 667 (2021))."""
 MIN_ROUND_TRIPS = 10
 """Median passages of a walker up and down a ladder of temperatures and back."""
+MIN_PROPOSAL_RATE = 0.01
+"""Part of the rounds in which a walker has to come to another configuration: chains that the proposals hold in one
+place agree with each other, whatever the oracle says of that place."""
 MIN_EXCHANGE_RATE = 0.05
 """Part of the exchanges between two neighbours below which a ladder is as good as broken."""
 
@@ -25,6 +31,7 @@ def judge_metropolis(
     exchange: TemperatureExchange | None,
     precision: float,
     interrupted: bool = False,
+    proposal: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Judge a calculation by what it shows of itself, without an exact reference.
 
@@ -38,9 +45,14 @@ def judge_metropolis(
     precision : float
         Standard error of the energy that was asked for, meV/atom.
     interrupted : bool
+    proposal : mapping, optional
+        See :meth:`wanglandau.delayed_acceptance.DelayedChains.diagnostics`; None without a proposal oracle.
     """
     reasons = ["it was interrupted; run it to the end"] if interrupted else []
     reasons += chain_faults(series, averages) + exchange_faults(exchange) + _imprecision(series, averages, precision)
+    if proposal is not None:  # rounds are counted then, not sweeps
+        reasons = [reason.replace("--sweeps", "--proposal-rounds") for reason in reasons]
+        reasons = _proposal_faults(series, proposal) + reasons
     if reasons:
         return Verdict(False, reasons, f"Do not trust these averages: {reasons[0]}.")
     worst = float(averages[ENERGY].errors.max()) * MEV_PER_RY / series.n_sites
@@ -92,6 +104,18 @@ def exchange_faults(exchange: TemperatureExchange | None) -> list[str]:
             f"attempts (at least {MIN_EXCHANGE_RATE:.0%} are needed); raise --tuning-sweeps or add temperatures"
         )
     return reasons
+
+
+def _proposal_faults(series: ThermalSeries, proposal: Mapping[str, Any]) -> list[str]:
+    worst = int(np.argmin(proposal["moved"]))
+    rate = proposal["moved"][worst]
+    if rate >= MIN_PROPOSAL_RATE:
+        return []
+    return [
+        f"a walker at {series.temperatures[worst]:g} K came to another configuration in {rate:.2%} of the rounds (at "
+        f"least {MIN_PROPOSAL_RATE:.0%} are needed): refused, or held in a low state of the proposal oracle; give one "
+        "nearer to the oracle, other --proposal-trials or higher temperatures"
+    ]
 
 
 def _judged(averages: Averages) -> list[str]:

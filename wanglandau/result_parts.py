@@ -22,7 +22,8 @@ RUN_KIND = "wanglandau run"
 EXACT_KIND = "wanglandau exact"
 SEMIGRAND_KIND = "wanglandau semigrand"
 METROPOLIS_KIND = "wanglandau metropolis"
-KINDS = (RUN_KIND, EXACT_KIND, SEMIGRAND_KIND, METROPOLIS_KIND)
+REWEIGHTED_KIND = "wanglandau reweighted"
+KINDS = (RUN_KIND, EXACT_KIND, SEMIGRAND_KIND, METROPOLIS_KIND, REWEIGHTED_KIND)
 
 
 class Described(Protocol):

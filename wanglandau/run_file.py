@@ -57,6 +57,7 @@ from wanglandau.oracle import EnergyOracle
 from wanglandau.result_parts import (
     EXACT_KIND,
     METROPOLIS_KIND,
+    REWEIGHTED_KIND,
     RUN_KIND,
     SEMIGRAND_KIND,
     kind_of,
@@ -266,4 +267,9 @@ def read_result(path: str | os.PathLike[str]) -> RunRecord | ExactRecord:
         raise InputError(f"{path} holds densities of states of all compositions; give it to 'wanglandau mixing'")
     if kind == METROPOLIS_KIND:
         raise InputError(f"{path} holds Metropolis averages, no density of states; give it to 'wanglandau inspect'")
+    if kind == REWEIGHTED_KIND:
+        raise InputError(
+            f"{path} holds a reweighted density of states; see it with 'wanglandau inspect', or have other "
+            "temperatures by 'wanglandau reweight'"
+        )
     return read_run(path) if kind == RUN_KIND else read_exact(path)

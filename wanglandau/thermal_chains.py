@@ -67,6 +67,11 @@ class ThermalChains:
         """Beta times the chemical-potential difference, ``float64[n_temperatures]``."""
         return self.betas * self.delta_mu
 
+    @property
+    def step_trials(self) -> int:
+        """Trials between two states that may be recorded: a sweep."""
+        return int(self.walkers.occupations.shape[1])
+
     def assign_temperatures(self) -> None:
         """Tell the walkers which temperatures they hold."""
         self.walkers.records["beta"][self.holders] = self.betas

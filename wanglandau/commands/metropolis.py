@@ -12,7 +12,7 @@ import numpy as np
 
 from wanglandau.command_line import EXIT_DONE, EXIT_NOT_CONVERGED, Report
 from wanglandau.errors import InputError
-from wanglandau.metropolis_settings import AnnealingSettings, MetropolisSettings
+from wanglandau.metropolis_settings import AnnealingSettings, MetropolisSettings, ProposalSettings
 
 if TYPE_CHECKING:
     from wanglandau.annealing import AnnealingResult
@@ -34,6 +34,8 @@ def metropolis(
     repeat: tuple[int, int, int] | None = None,
     temperatures: list[float],
     settings: MetropolisSettings,
+    proposal_oracle: str | None = None,
+    proposal: ProposalSettings,
     out: Path | None = None,
     csv: Path | None = None,
     figure: Path | None = None,
@@ -43,7 +45,10 @@ def metropolis(
     """Sample energy, heat capacity, order and composition at given temperatures by the Metropolis rule.
 
     Independent chains at every temperature, with errors that know of autocorrelation; with --tempering neighbouring
-    temperatures exchange configurations. Ends with exit code 3 when the verdict is not to trust the result.
+    temperatures exchange configurations. Where the oracle is dear, a cheap --proposal-oracle makes many trials for each
+    energy that the oracle is asked for; the averages are those of the oracle all the same, whatever the cheap one is
+    worth, and the same command asks for the same energies again. Ends with exit code 3 when the verdict is not to trust
+    the result.
 
     Parameters
     ----------
@@ -59,6 +64,10 @@ def metropolis(
         One or more, in kelvin.
     settings
         How to sample.
+    proposal_oracle
+        A cheap oracle that proposes (delayed acceptance), written as for --oracle.
+    proposal
+        How it proposes.
     out
         Result file to write; default: SYSTEM-COMPOSITION-metropolis.h5 in this folder.
     csv
@@ -71,9 +80,12 @@ def metropolis(
         Keep up to 1000 of them, evenly spaced, in this file (extended XYZ, which ASE and OVITO read).
     """
     from wanglandau.commands.preparation import check_figure, check_writable, prepare
+    from wanglandau.delayed_acceptance import Proposal
     from wanglandau.metropolis import sample_metropolis
-    from wanglandau.metropolis_file import write_metropolis
+    from wanglandau.metropolis_file import with_proposal, write_metropolis
     from wanglandau.metropolis_settings import checked_temperatures
+    from wanglandau.oracle_registry import load_oracle
+    from wanglandau.run_file import describe_oracle
 
     start = time.perf_counter()
     wanted = checked_temperatures(temperatures)
@@ -84,10 +96,14 @@ def metropolis(
     out = out or Path(f"{chosen.name}-{'semigrand' if semigrand else n_second}-metropolis.h5")
     check_writable(out, csv, trajectory, xyz)
     check_figure(figure)
+    cheap = None if proposal_oracle is None else Proposal(load_oracle(proposal_oracle, chosen), proposal)
     with ExitStack() as stack:
         keeper = _Keeper(chosen, stack, trajectory, xyz)
-        result = sample_metropolis(energies, n_second, wanted, settings, listener=keeper if keeper.wanted else None)
+        listener = keeper if keeper.wanted else None
+        result = sample_metropolis(energies, n_second, wanted, settings, listener=listener, proposal=cheap)
         record = _make_record(chosen, oracle, energies, result, time.perf_counter() - start)
+        if cheap is not None and proposal_oracle is not None:
+            record = with_proposal(record, describe_oracle(proposal_oracle, cheap.oracle), proposal)
         keeper.write_frames()
     write_metropolis(out, record)
     written = [path for path in (out, csv, figure, trajectory, xyz) if path is not None]
@@ -178,7 +194,9 @@ def _make_record(
 
     series, settings = result.series, result.settings
     averages = average_all(series)
-    verdict = judge_metropolis(series, averages, result.exchange, settings.precision, result.interrupted)
+    verdict = judge_metropolis(
+        series, averages, result.exchange, settings.precision, result.interrupted, result.proposal
+    )
     return MetropolisRecord(
         temperatures=series.temperatures,
         n_sites=series.n_sites,

@@ -155,17 +155,23 @@ def inspect(file: Path, /) -> Report:
     Parameters
     ----------
     file
-        A file written by dos, exact or metropolis.
+        A file written by dos, exact, metropolis or reweight.
     """
     from wanglandau.inspection import describe_any
-    from wanglandau.result_parts import METROPOLIS_KIND, kind_of
+    from wanglandau.result_parts import METROPOLIS_KIND, REWEIGHTED_KIND, kind_of
     from wanglandau.semigrand_file import read_any_result
 
-    if kind_of(file) == METROPOLIS_KIND:
+    kind = kind_of(file)
+    if kind == METROPOLIS_KIND:
         from wanglandau.metropolis_file import read_metropolis
         from wanglandau.metropolis_inspection import describe_metropolis
 
         text, values = describe_metropolis(read_metropolis(file))
+    elif kind == REWEIGHTED_KIND:
+        from wanglandau.reweighted_file import read_reweighted
+        from wanglandau.reweighted_inspection import describe_reweighted
+
+        text, values = describe_reweighted(read_reweighted(file))
     else:
         text, values = describe_any(read_any_result(file))
     return Report(text, values)
