@@ -177,7 +177,13 @@ def _judge(task: Task, folder: Path, returncode: int) -> Result:
 
 
 def _tolerances(parameters: LsmsParameters) -> Tolerances:
-    return Tolerances(parameters.program, parameters.n_spin, parameters.charge_tolerance, parameters.energy_tolerance)
+    return Tolerances(
+        parameters.program,
+        parameters.n_spin,
+        parameters.charge_tolerance,
+        parameters.energy_tolerance,
+        parameters.potential_tolerance,
+    )
 
 
 def _lay_out_potentials(task: Task, rung: Rung, folder: Path, previous: Path) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import sys
 
 from lsms_bridge.campaign_command import campaign, collect
 from lsms_bridge.import_command import import_results
+from lsms_bridge.learn_command import learn
 from lsms_bridge.run_commands import deck, run
 from wanglandau.command_line import Command, run_program
 
@@ -15,6 +16,7 @@ COMMANDS: dict[str, Command] = {
     "campaign": campaign,
     "import": import_results,
     "collect": collect,
+    "learn": learn,
 }
 
 

@@ -41,6 +41,8 @@ class Start:
         Name before the dot, in the folder of the calculation.
     moment_scale : float
         Factor on the starting moments of generated potentials.
+    margin : float
+        Factor on the tolerances of charge and energy.
     """
 
     mixing: float
@@ -48,6 +50,7 @@ class Start:
     files: tuple[int, ...] = ()
     stem: str = "v"
     moment_scale: float = 1.0
+    margin: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,11 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"lua": _lua_text, "number": repr, "length_bohr": lambda length: f"{length:.12f}"}
+    environment.filters |= {
+        "lua": _lua_text,
+        "number": lambda number: f"{number:.12g}",
+        "length_bohr": lambda length: f"{length:.12f}",
+    }
     return environment.get_template("deck.lua.j2")
 
 

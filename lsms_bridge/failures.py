@@ -37,6 +37,7 @@ class Failure(Enum):
     ANOTHER_INPUT = (Remedy.RETRY, "make sure that no two programs share the folder")
     NOT_FINITE = (Remedy.LADDER, "smaller mixing")
     NOT_CONVERGED = (Remedy.LADDER, "more iterations, smaller mixing")
+    POTENTIAL_MOVES = (Remedy.LADDER, "more iterations: a smaller stopping_margin")
     DIVERGED = (Remedy.LADDER, "fresh potentials, smaller mixing")
     CHARGE_LOST = (Remedy.LADDER, "a lower contour_bottom, fresh potentials")
     IMPLAUSIBLE = (Remedy.LADDER, "fresh potentials; check lattice and parameters")

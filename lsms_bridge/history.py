@@ -82,6 +82,8 @@ def read_history(text: str, program: Program, n_spin: int) -> History:
         If there is no row, or one that is not as it should be.
     """
     n_columns = _COLUMNS[program, n_spin]
+    if text and not text.endswith("\n"):
+        raise LsmsError(Failure.UNREADABLE, "k.out is cut off in its last line")
     rows = [_numbers(line, place, n_columns) for place, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not rows:
         raise LsmsError(Failure.NO_OUTPUT, "k.out holds no iteration")

@@ -77,16 +77,15 @@ def import_results(
 
 
 def _asked(runs: list[Path], tolerances: tuple[float, float] | None) -> Any:
-    from lsms_bridge.result import Tolerances, read_stdout, tolerances_printed
+    from lsms_bridge.result import Tolerances, program_printed, read_stdout, spins_printed
     from lsms_bridge.run_folders import PRINTED
 
     if tolerances is None:
         return None
-    printed = [tolerances_printed(read_stdout(run, PRINTED)) for run in runs]
-    first = next((one for one in printed if one is not None), None)
-    if first is None:
+    printed = next(filter(None, (read_stdout(run, PRINTED) for run in runs)), "")
+    if not printed:
         raise InputError("none of the runs has kept what LSMS printed (stdout), which tells the columns of k.out")
-    return Tolerances(first.program, first.n_spin, *tolerances)
+    return Tolerances(program_printed(printed), spins_printed(printed), *tolerances)
 
 
 def _check_one_program(found: list[Found]) -> None:

@@ -81,6 +81,11 @@ class LsmsParameters:
         Convergence of the charge (``lsms_asa``) or the potential (``lsms``), root mean square.
     energy_tolerance : float
         Convergence of the total energy: largest relative change in the last iteration.
+    potential_tolerance : float
+        Convergence of the potential, root mean square, which ``lsms_asa`` prints but does not look at.
+    stopping_margin : float
+        Decks ask for tolerances of charge and energy that are tighter by this factor: LSMS stops at the first iteration
+        that happens to change little, when the potential may still be on its way. Results count by the full tolerances.
     start_fermi_energy : float, Ry
         Guess for runs from generated potentials.
     mixing_start, mixing_restart : float
@@ -115,6 +120,8 @@ class LsmsParameters:
     linear_solver: int = 0x2005
     charge_tolerance: float = 4e-6
     energy_tolerance: float = 2e-10
+    potential_tolerance: float = 1e-5
+    stopping_margin: float = 0.1
     start_fermi_energy: float = 0.6
     mixing_start: float = 0.05
     mixing_restart: float = 0.2
@@ -180,6 +187,7 @@ _PHYSICS = (
     "mesh_points",
     "charge_tolerance",
     "energy_tolerance",
+    "potential_tolerance",
 )
 
 _CHOICES: Mapping[str, tuple[Any, ...]] = {
@@ -201,6 +209,8 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "linear_solver": (0, 0xFFFF),
     "charge_tolerance": (1e-12, 1e-2),
     "energy_tolerance": (1e-15, 1e-5),
+    "potential_tolerance": (1e-12, 1.0),
+    "stopping_margin": (1e-6, 1.0),
     "start_fermi_energy": (-1.0, 3.0),
     "mixing_start": (1e-4, 1.0),
     "mixing_restart": (1e-4, 1.0),

@@ -49,12 +49,15 @@ class Tolerances:
         See :class:`~lsms_bridge.parameters.LsmsParameters`, ``charge_tolerance``.
     energy : float
         Relative.
+    potential : float
+        Root mean square; infinite where only a remark is wanted.
     """
 
     program: Program
     n_spin: int
     charge: float
     energy: float
+    potential: float = math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +157,7 @@ def _check_not_stopped(folder: Path) -> None:
 
 def _check_converged(history: History, asked: Tolerances) -> None:
     if history.converged(asked.charge, asked.energy):
+        _check_potential(history, asked)
         return
     state = (
         f"after {len(history)} iterations the residual is {history.residual[-1]:.3g} (asked {asked.charge:g}) and the "
@@ -164,8 +168,21 @@ def _check_converged(history: History, asked: Tolerances) -> None:
     raise LsmsError(Failure.NOT_CONVERGED, f"the run did not converge: {state}")
 
 
+def _check_potential(history: History, asked: Tolerances) -> None:
+    """Refuse a run that stopped at a chance small change of charge and energy."""
+    if asked.program == "asa" and history.potential_residual[-1] > asked.potential:
+        raise LsmsError(
+            Failure.POTENTIAL_MOVES,
+            f"LSMS stopped after {len(history)} iterations while the potential still changes by "
+            f"{history.potential_residual[-1]:.2g} (rms, asked {asked.potential:g})",
+        )
+
+
 def _configuration(path: Path, lattice: Lattice) -> TextConfiguration:
-    head = _text(path).splitlines()[:1]
+    text = _text(path)
+    if not text.endswith("\n"):
+        raise LsmsError(Failure.UNREADABLE, f"{path.name} is cut off in its last line")
+    head = text.splitlines()[:1]
     if head and re.search(r"nan|inf|\*\*", head[0], re.IGNORECASE):
         raise LsmsError(Failure.NOT_FINITE, f"info_evec_out begins with what is no number: {head[0].strip()[:80]!r}")
     try:
@@ -226,16 +243,22 @@ def _line_with(text: str, words: str) -> str:
 
 
 def tolerances_printed(stdout: str) -> Tolerances | None:
-    """Find in what LSMS printed which tolerances a run was asked to reach; None where it does not say.
-
-    The number of spins is not printed in a way to rely on; it is 2 here where a mean moment is.
-    """
+    """Find in what LSMS printed which tolerances a run was asked to reach; None where it does not say."""
     charge = re.search(r"^RMS Tol\.\s*:\s*(\S+)", stdout, re.MULTILINE)
     energy = re.search(r"^Energy Tol\.\s*:\s*(\S+)", stdout, re.MULTILINE)
     if not charge or not energy:
         return None
-    program: Program = "asa" if "Performing Atomic Sphere Approximation" in stdout else "mt"
-    return Tolerances(program, 2 if "ave. mag." in stdout else 1, float(charge[1]), float(energy[1]))
+    return Tolerances(program_printed(stdout), spins_printed(stdout), float(charge[1]), float(energy[1]))
+
+
+def program_printed(stdout: str) -> Program:
+    """Tell from what LSMS printed which program it was."""
+    return "asa" if "Performing Atomic Sphere Approximation" in stdout else "mt"
+
+
+def spins_printed(stdout: str) -> int:
+    """Tell from what LSMS printed how many spins there were; only needed for atomic spheres, which print a moment."""
+    return 2 if "ave. mag." in stdout else 1
 
 
 def read_stdout(folder: Path, names: Sequence[str] = ("stdout",)) -> str:
