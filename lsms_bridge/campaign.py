@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,6 +33,8 @@ PURE = "pure"
 """Source of the two configurations of one species that give the reference energies."""
 RUNS_FOLDER = "runs"
 POTENTIALS_FOLDER = "potentials"
+USAGE_NAME = "usage.log"
+"""File in the folder of results to which every campaign that ran LSMS adds a line when it ends."""
 
 
 @dataclass
@@ -119,10 +122,15 @@ class Campaign:
         self.close()
 
     def close(self) -> None:
-        """End all runs and let other processes use the folder."""
+        """End all runs and let other processes use the folder; again does nothing."""
+        if self.log.closed:
+            return
         self._runs.end_all()
         if self._own_executor:
             self._executor.shutdown(wait=True, cancel_futures=True)
+        if self.usage.runs:
+            with open(self.configuration.folder / USAGE_NAME, "a", encoding="utf-8") as file:
+                file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {self.usage}\n")
         self.log.close()
 
     def find(self, occupations: np.ndarray) -> Record | None:

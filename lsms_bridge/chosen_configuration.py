@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lsms_bridge.canonical import from_text
-from wanglandau.configurations import random_configurations
 from wanglandau.errors import InputError
-from wanglandau.lattice import Lattice
-from wanglandau.ordered_structures import ordered_structure
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from wanglandau.lattice import Lattice
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,12 @@ class ConfigurationChoice:
         InputError
             If none or several are named, or they do not fit the lattice.
         """
+        import numpy as np
+
+        from lsms_bridge.canonical import from_text
+        from wanglandau.configurations import random_configurations
+        from wanglandau.ordered_structures import ordered_structure
+
         said = [name for name in ("occupations", "structure", "composition") if getattr(self, name) is not None]
         if len(said) != 1:
             raise InputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import sys
 import threading
 from concurrent.futures import Executor
 from pathlib import Path
@@ -188,5 +189,11 @@ def from_argument(argument: str, system: System) -> LsmsOracle:
         )
     configuration = load_configuration(path, system.name)
     oracle = LsmsOracle(system.lattice, configuration, known=configuration.known_results())
-    atexit.register(oracle.close)
+    atexit.register(_finish, oracle)
     return oracle
+
+
+def _finish(oracle: LsmsOracle) -> None:
+    """Say what was spent, however the command ends, and let go of the folder."""
+    print(oracle.usage(), file=sys.stderr)
+    oracle.close()

@@ -148,9 +148,15 @@ class ResultLog:
         return record
 
     def close(self) -> None:
-        """Close the file and let others write."""
-        self._file.close()
-        os.close(self._lock)
+        """Close the file and let others write; again does nothing."""
+        if not self._file.closed:
+            self._file.close()
+            os.close(self._lock)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file has been closed."""
+        return self._file.closed
 
     def _write(self, value: Mapping[str, Any]) -> None:
         body = json.dumps(value).encode()

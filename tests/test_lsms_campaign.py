@@ -152,7 +152,7 @@ def test_too_many_failures_end_a_campaign(tmp_path: Path) -> None:
 
 def test_what_would_fail_everywhere_ends_at_once(tmp_path: Path) -> None:
     settings = standin_configuration(tmp_path, "fstop", workers=1)
-    with Campaign(CELL, settings) as campaign, pytest.raises(OracleError, match="every run would fail.*DEEPST"):
+    with Campaign(CELL, settings) as campaign, pytest.raises(OracleError, match=r"every run would fail.*DEEPST"):
         campaign.compute(some(CELL), "test")
     assert len(runs_made(tmp_path)) == 1
     settings = replace(settings, launcher=replace(settings.launcher, executable="no-such-lsms"))

@@ -165,7 +165,8 @@ def test_configuration_file(tmp_path: Path) -> None:
     text = (
         'folder = "deep/down"\nworkers = 3\nknown = "cuau"\n'
         '[launcher]\nexecutable = "lsms_asa"\nmpi = ["srun", "-n", "4"]\ntime_limit = 60\n'
-        "[parameters]\nlmax = 2\n[parameters.electrons.Ni]\ncore = 10\nsemicore = 8\nvalence = 10\n[effort]\nretries = 1\n"
+        "[parameters]\nlmax = 2\n[parameters.electrons.Ni]\ncore = 10\nsemicore = 8\nvalence = 10\n"
+        "[effort]\nretries = 1\n"
     )
     found = read(tmp_path, text)
     assert (found.parameters.lmax, found.parameters.n_spin, found.workers, found.effort.retries) == (2, 1, 3, 1)

@@ -139,7 +139,8 @@ def test_all_runs_can_be_ended_at_once(tmp_path: Path) -> None:
 def test_nothing_outlives_its_owner(tmp_path: Path, number: signal.Signals) -> None:
     script = (
         "import sys; from pathlib import Path; from lsms_bridge.launcher import GuardedRuns, Launcher\n"
-        f"GuardedRuns().run(Launcher(sys.executable, ('-c', {SLEEPER!r}, 'stubborn'), grace=0.3), Path({str(tmp_path)!r}))"
+        f"launcher = Launcher(sys.executable, ('-c', {SLEEPER!r}, 'stubborn'), grace=0.3)\n"
+        f"GuardedRuns().run(launcher, Path({str(tmp_path)!r}))"
     )
     owner = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
     pids = wait_for(tmp_path / "ready")

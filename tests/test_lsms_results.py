@@ -81,7 +81,7 @@ def test_what_does_not_count_is_refused_with_its_cause(
 
 def test_potential_must_have_come_to_rest() -> None:
     asked = Tolerances("asa", 1, 1e-6, 1e-9, potential=1e-7)
-    with pytest.raises(LsmsError, match="while the potential still changes by 2.4e-07") as refusal:
+    with pytest.raises(LsmsError, match=r"while the potential still changes by 2\.4e-07") as refusal:
         judge("spheres", asked)
     assert refusal.value.failure is Failure.POTENTIAL_MOVES
     assert judge("spheres").remarks == ()
