@@ -102,7 +102,7 @@ def read_result(
     LsmsError
         If the result does not count.
     """
-    _check_not_stopped(folder)
+    check_not_stopped(folder)
     history = read_history(_text(folder / "k.out"), asked.program, asked.n_spin)
     _check_converged(history, asked)
     configuration = _configuration(folder / "info_evec_out", lattice)
@@ -145,8 +145,14 @@ def explain_exit(returncode: int, folder: Path) -> LsmsError:
     return LsmsError(Failure.CRASHED, f"LSMS {how}; it last said: {said[0].strip()[:200]}")
 
 
-def _check_not_stopped(folder: Path) -> None:
-    """Refuse a run that LSMS ended by itself: its exit status is 0 all the same."""
+def check_not_stopped(folder: Path) -> None:
+    """Refuse a run that LSMS ended by itself: its exit status is 0 all the same.
+
+    Raises
+    ------
+    LsmsError
+        Saying where and why it stopped.
+    """
     stdout = _tail(folder / "stdout")
     if "fstop called" in stdout:
         place = re.search(r"fstop called with index (\S+)", stdout)

@@ -12,7 +12,15 @@ from pathlib import Path
 
 from lsms_bridge.canonical import as_text, mapping_from, representatives
 from lsms_bridge.failures import LsmsError
-from lsms_bridge.result import Result, Tolerances, explain_exit, read_result, read_stdout, tolerances_printed
+from lsms_bridge.result import (
+    Result,
+    Tolerances,
+    check_not_stopped,
+    explain_exit,
+    read_result,
+    read_stdout,
+    tolerances_printed,
+)
 from lsms_bridge.result_log import Record
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
@@ -89,8 +97,9 @@ def _read_run(folder: Path, lattice: Lattice, asked: Tolerances | None) -> Found
         code = _exit_status(folder)
         if code:
             raise explain_exit(code, folder)
+        check_not_stopped(folder)
         if tolerances is None:
-            return Found(folder, None, "it is not known which tolerances it had to reach: what LSMS printed is missing")
+            return Found(folder, None, "LSMS did not print which tolerances it had to reach; give --tolerances")
         return Found(folder, read_result(folder, lattice, tolerances), program=tolerances.program)
     except LsmsError as error:
         return Found(folder, None, f"{error.failure.name.lower().replace('_', ' ')}: {error}")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import units
+from pair_committee import Charged, Failing, Isolated, PairLearner
 
 from lsms_bridge.acquisition import FRESH, LOW, ORDERED, SPREAD, choose, contenders, shares
 from lsms_bridge.cli import main
@@ -25,7 +26,6 @@ from lsms_bridge.learning_settings import LearningSettings
 from lsms_bridge.learning_verdict import judge_learning
 from surrogate.dataset import Dataset, load_dataset
 from surrogate.orbits import orbit_labels
-from tests.pair_committee import Charged, Failing, Isolated, PairLearner
 from wanglandau.errors import InputError, OracleError
 from wanglandau.exact import ExactLevels, exact_levels
 from wanglandau.lattice import Lattice
@@ -145,8 +145,8 @@ def test_loop_that_was_ended_goes_on_to_the_same_result(tmp_path: Path, error: B
     broken = Failing(TWO_SHELLS, error, fail_at=3)  # the start, generations 0 and 1
     with pytest.raises(type(error)):
         run(tmp_path / "loop", broken, 2)
-    left = sorted(entry.name for entry in (tmp_path / "loop").iterdir())
-    assert left[0] == ".generation-002.partial" and left[-3:-1] == ["generation-000", "generation-001"]
+    left = {entry.name for entry in (tmp_path / "loop").iterdir() if "generation" in entry.name}
+    assert left == {".generation-002.partial", "generation-000", "generation-001"}
     mended = Failing(TWO_SHELLS, error, fail_at=1000)
     again = run(tmp_path / "loop", mended, 2)
     assert parts(again) == parts(whole) and again.verdict == whole.verdict
