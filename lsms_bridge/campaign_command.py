@@ -127,6 +127,43 @@ def collect(
     return Report(text, values)
 
 
+def status(
+    system: str,
+    /,
+    *,
+    lsms: Path,
+    report: Path | None = None,
+    repeat: tuple[int, int, int] | None = None,
+) -> Report:
+    """Tell how a campaign goes or went: results, failed runs, iterations, seconds, convergence.
+
+    Reads the log of results only, also while a campaign runs.
+
+    Parameters
+    ----------
+    system : str
+        cuau, fept or a TOML file that describes another lattice.
+    lsms : Path
+        Configuration file of the campaign.
+    report : Path
+        Markdown file to write.
+    repeat : tuple of three int
+        Number of conventional cells along each axis, instead of the system's own.
+    """
+    from lsms_bridge.result_log import read_records
+    from lsms_bridge.statistics import campaign_statistics, statistics_report
+
+    chosen, settings = _load(system, lsms, repeat)
+    if report is not None and not report.absolute().parent.is_dir():
+        raise InputError(f"folder {report.parent} does not exist; make it first")
+    physics = settings.parameters.physics()
+    found = campaign_statistics(read_records(settings.folder, chosen.lattice, physics), chosen.lattice.n_sites)
+    text = statistics_report(chosen.name, found, physics)
+    if report is not None:
+        report.write_text(text, encoding="utf-8")
+    return Report(text.rstrip("\n"), found)
+
+
 def _load(system: str, lsms: Path, repeat: tuple[int, int, int] | None) -> tuple[System, Any]:
     from lsms_bridge.configuration import load_configuration
     from wanglandau.systems import load_system

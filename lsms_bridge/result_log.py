@@ -106,14 +106,12 @@ class ResultLog:
 
     def __init__(self, folder: Path, lattice: Lattice, physics: Mapping[str, Any]) -> None:
         self.folder = folder
-        self._n_sites = lattice.n_sites
-        self._records: dict[str, Record] = {}
-        header = {"version": FORMAT_VERSION, "species": list(lattice.species), "lattice": lattice.fingerprint}
-        header["physics"] = dict(physics)
+        header = _header(lattice, physics)
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(folder / LOCK_NAME)
         try:
-            self._read(folder / LOG_NAME, header)
+            self._records = _read(folder / LOG_NAME, header, lattice.n_sites)
+            _end_line(folder / LOG_NAME)
             self._file = open(folder / LOG_NAME, "ab")
         except BaseException:
             os.close(self._lock)
@@ -164,24 +162,52 @@ class ResultLog:
         self._file.flush()
         os.fsync(self._file.fileno())
 
-    def _read(self, path: Path, header: Mapping[str, Any]) -> None:
-        if not path.exists():
-            return
-        lines = list(_read_lines(path))
-        if not lines:
-            return
-        if lines[0] is None or "header" not in lines[0]:
-            raise InputError(f"{path} does not begin with its heading; it is damaged or no log of results")
-        _check_header(path, lines[0]["header"], header)
-        for place, line in enumerate(lines[1:], 2):
-            record = None if line is None else _record(line, self._n_sites)
-            if record is None:
-                warnings.warn(f"{path}: line {place} is damaged and was passed over", RuntimeWarning, stacklevel=2)
-                continue
-            known = self._records.get(record.occupations)
-            if known is None or not known.done:
-                self._records[record.occupations] = record
-        _end_line(path)
+
+def read_records(folder: Path, lattice: Lattice, physics: Mapping[str, Any]) -> list[Record]:
+    """Read a log without a lock, also while a campaign writes to it.
+
+    Parameters
+    ----------
+    folder : Path
+    lattice : Lattice
+    physics : mapping
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is for another lattice or physics.
+    """
+    if not (folder / LOG_NAME).is_file():
+        raise InputError(f"there are no results in {folder}; run a campaign first")
+    return list(_read(folder / LOG_NAME, _header(lattice, physics), lattice.n_sites).values())
+
+
+def _header(lattice: Lattice, physics: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "version": FORMAT_VERSION,
+        "species": list(lattice.species),
+        "lattice": lattice.fingerprint,
+        "physics": dict(physics),
+    }
+
+
+def _read(path: Path, header: Mapping[str, Any], n_sites: int) -> dict[str, Record]:
+    lines = list(_read_lines(path)) if path.exists() else []
+    if not lines:
+        return {}
+    if lines[0] is None or "header" not in lines[0]:
+        raise InputError(f"{path} does not begin with its heading; it is damaged or no log of results")
+    _check_header(path, lines[0]["header"], header)
+    records: dict[str, Record] = {}
+    for place, line in enumerate(lines[1:], 2):
+        record = None if line is None else _record(line, n_sites)
+        if record is None:
+            warnings.warn(f"{path}: line {place} is damaged and was passed over", RuntimeWarning, stacklevel=3)
+            continue
+        known = records.get(record.occupations)
+        if known is None or not known.done:
+            records[record.occupations] = record
+    return records
 
 
 def _read_lines(path: Path) -> Iterator[dict[str, Any] | None]:
@@ -247,6 +273,8 @@ def _lock(path: Path) -> int:
 
 def _end_line(path: Path) -> None:
     """Make sure that the next record begins on a line of its own, after a line that was cut off."""
+    if not path.exists() or not path.stat().st_size:
+        return
     with open(path, "rb+") as file:
         file.seek(-1, os.SEEK_END)
         if file.read(1) != b"\n":
