@@ -95,7 +95,7 @@ def test_files_that_define_no_configuration(tmp_path: Path) -> None:
 def test_slurm_example_is_a_configuration() -> None:
     from parsl.config import Config
 
-    example = Path(__file__).parents[1] / "examples" / "parsl_slurm.py"
+    example = Path(__file__).parents[1] / "examples" / "lsms" / "parsl_slurm.py"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Parsl leaves sockets open that it looked for addresses with
         assert isinstance(runpy.run_path(str(example))["config"], Config)

@@ -2,10 +2,10 @@
 
 Use it, after changing account, partition and times, as
 
-    lsms-bridge campaign cuau --lsms lsms.toml --count 500 --executor parsl:examples/parsl_slurm.py
+    lsms-bridge campaign cuau --lsms lsms.toml --count 500 --executor parsl:examples/lsms/parsl_slurm.py
 
-with ``workers`` in lsms.toml at least blocks x nodes x runs at a time. The campaign itself stays on the login node (or in
-a small job of its own); workers and LSMS run in the blocks that Parsl asks of Slurm, and all see one file system.
+with ``workers`` in lsms.toml at least blocks x nodes x runs at a time. The campaign itself stays on the login node (or
+in a small job of its own); workers and LSMS run in blocks that Parsl asks of Slurm, and all see one file system.
 """
 
 from parsl.config import Config
