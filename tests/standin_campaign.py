@@ -13,10 +13,15 @@ from standin_energy import COUPLINGS, SPECIES_ENERGIES
 
 from lsms_bridge.configuration import BridgeConfiguration, Effort, load_preset, make_parameters
 from lsms_bridge.launcher import Launcher
+from lsms_bridge.result_log import Record
+from wanglandau.configurations import balanced_configurations
 from wanglandau.lattice import Lattice
 from wanglandau.pair_model import PairOracle
+from wanglandau.systems import load_system
 
 PROGRAM = Path(__file__).parent / "standin_lsms.py"
+CELL = load_system("cuau", (2, 1, 1)).lattice
+"""Eight sites: the orbits are few and runs are quick."""
 
 
 def standin_launcher(state: Path, *faults: str, **settings: Any) -> Launcher:
@@ -83,3 +88,20 @@ def processes_left(folder: Path) -> list[int]:
     """List the processes that runs of the stand-in left behind."""
     pids = [int(word) for words in runs_made(folder) for word in words[:2] if int(word)]
     return [pid for pid in pids if alive(pid)]
+
+
+def log_lines(folder: Path) -> list[bytes]:
+    """Return the lines of the log of results."""
+    return (folder / "results" / "results.jsonl").read_bytes().splitlines(keepends=True)
+
+
+def some(lattice: Lattice, per_composition: int = 1) -> np.ndarray:
+    """Draw configurations of different orbits, so many at each composition."""
+    rng = np.random.default_rng(5)
+    return balanced_configurations(lattice.n_sites, per_composition, rng=rng, permutations=lattice.symmetry)
+
+
+def check_energies(lattice: Lattice, rows: np.ndarray, records: list[Record]) -> None:
+    """Insist on the energies of the pair model."""
+    assert all(record.done for record in records)
+    np.testing.assert_allclose([record.energy for record in records], total_energies(lattice, rows), atol=3e-6, rtol=0)
