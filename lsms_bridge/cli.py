@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from lsms_bridge.campaign_command import campaign, collect
+from lsms_bridge.campaign_command import campaign, collect, status
 from lsms_bridge.import_command import import_results
 from lsms_bridge.learn_command import learn
 from lsms_bridge.run_commands import deck, run
@@ -15,6 +15,7 @@ COMMANDS: dict[str, Command] = {
     "run": run,
     "campaign": campaign,
     "import": import_results,
+    "status": status,
     "collect": collect,
     "learn": learn,
 }

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from ase import units
 from pair_committee import Charged, Failing, Isolated, PairLearner
+from standin_campaign import runs_by_configuration, runs_made, standin_configuration, total_energies
 
 from lsms_bridge.acquisition import FRESH, LOW, ORDERED, SPREAD, choose, contenders, shares
 from lsms_bridge.cli import main
@@ -24,6 +25,7 @@ from lsms_bridge.learning_record import SUMMARY
 from lsms_bridge.learning_report import describe, values_of, write_report
 from lsms_bridge.learning_settings import LearningSettings
 from lsms_bridge.learning_verdict import judge_learning
+from lsms_bridge.oracle import LsmsOracle
 from surrogate.dataset import Dataset, load_dataset
 from surrogate.orbits import orbit_labels
 from wanglandau.errors import InputError, OracleError
@@ -250,6 +252,25 @@ def test_every_part_of_the_rule_counts(tmp_path: Path) -> None:
         worse = dataclasses.replace(made[-1], findings=(dataclasses.replace(good, **change),))
         verdict = judge_learning([*made[:-1], worse], FEW)
         assert not verdict.settled and words in verdict.summary, words
+
+
+def test_lsms_as_the_dear_oracle(tmp_path: Path) -> None:
+    system = load_system("cuau", (2, 1, 1))
+    settings = LearningSettings(start=4, per_generation=4, generations=2)
+    n_runs = []
+    for _ in range(2):
+        dear = LsmsOracle(system.lattice, standin_configuration(tmp_path, "die:0.1"))
+        try:
+            task = LearningTask(system, (4,), dear, PairLearner(2))
+            result = learn(task, settings, tmp_path / "loop", progress=False)
+            n_runs.append(len(runs_made(tmp_path)))
+        finally:
+            dear.close()
+    data = result.folder.dataset(1)
+    assert len(runs_by_configuration(tmp_path)) == len(data) == result.generations[-1].n_orbits
+    assert n_runs[0] == n_runs[1]
+    np.testing.assert_allclose(data.energy, total_energies(system.lattice, data.occupations), atol=1e-6)
+    assert data.charge is not None and np.abs(data.charge[2:]).max() > 1e-3 and data.moment is None
 
 
 def test_report_says_what_happened(tmp_path: Path) -> None:
