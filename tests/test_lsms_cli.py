@@ -78,6 +78,20 @@ def test_campaign_collect_and_train(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert "lmax" in json.loads(written.attrs["settings"])
 
 
+def test_status_sums_up_a_campaign(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = standin_file(tmp_path, "nan:first")
+    code, values, _ = ask(capsys, "status", "cuau", "--lsms", file, *SMALL)
+    assert code == 2 and "run a campaign first" in values["error"]
+    assert ask(capsys, "campaign", "cuau", "--lsms", file, "--count", 3, *SMALL)[0] == 0
+    report = tmp_path / "report.md"
+    code, values, _ = ask(capsys, "status", "cuau", "--lsms", file, "--report", report, *SMALL)
+    assert code == 0 and (values["n_results"], values["n_given_up"], values["n_runs"]) == (5, 0, 10)
+    assert values["failures"] == {"NOT_FINITE": 5} and values["n_results_after_failures"] == 5
+    assert values["sources"] == {"pure": 2, "random": 3} and values["n_compositions"] == 5
+    assert values["iterations"]["least"] > 1 and values["potential_residual"]["largest"] <= 1e-5
+    assert report.read_text().startswith("# LSMS runs of cuau\n") and "not finite 5" in report.read_text()
+
+
 def test_list_of_configurations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, chosen = standin_file(tmp_path), tmp_path / "list.txt"
     chosen.write_text("# two\n01010101\n\n00110011\n")
