@@ -24,6 +24,7 @@ from lsms_bridge.canonical import as_text, mapping_from, representatives
 from lsms_bridge.configuration import BridgeConfiguration
 from lsms_bridge.launcher import GuardedRuns
 from lsms_bridge.potential_library import PotentialLibrary
+from lsms_bridge.recording import make_record
 from lsms_bridge.result_log import Record, ResultLog
 from surrogate.dataset import Dataset
 from wanglandau.errors import InputError, OracleError
@@ -264,7 +265,7 @@ class Campaign:
             return None
 
     def _store(self, row: np.ndarray, origin: str, task: Task, outcome: Outcome) -> Record:
-        record = self.log.add(_make_record(row, origin, outcome, self.configuration.folder))
+        record = self.log.add(_make_record(self.lattice, row, origin, outcome, self.configuration.folder))
         usage = self.usage
         usage.runs += len(outcome.attempts)
         usage.failures.update(attempt.failure for attempt in outcome.attempts if attempt.failure)
@@ -289,29 +290,13 @@ class Campaign:
             )
 
 
-def _make_record(row: np.ndarray, origin: str, outcome: Outcome, folder: Path) -> Record:
+def _make_record(lattice: Lattice, row: np.ndarray, origin: str, outcome: Outcome, folder: Path) -> Record:
     attempts: tuple[dict[str, Any], ...] = tuple(dataclasses.asdict(attempt) for attempt in outcome.attempts)
     place = str(outcome.folder.relative_to(folder))
     if outcome.result is None:
         return Record.given_up(as_text(row), origin, attempts, place)
-    found, history = outcome.result.configuration, outcome.result.history
-    return Record(
-        as_text(row),
-        found.energy,
-        found.band_energy,
-        found.fermi_energy,
-        tuple(found.charge.tolist()),
-        tuple(found.moment.tolist()),
-        len(history),
-        history.energy_change,
-        float(history.residual[-1]),
-        float(history.potential_residual[-1]),
-        outcome.attempts[-1].seconds if outcome.attempts else 0.0,
-        origin,
-        attempts,
-        outcome.result.remarks,
-        place,
-    )
+    seconds = outcome.attempts[-1].seconds if outcome.attempts else 0.0
+    return make_record(lattice, outcome.result, origin, place, seconds, attempts)
 
 
 def _known_records(lattice: Lattice, data: Dataset) -> dict[str, Record]:

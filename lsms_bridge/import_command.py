@@ -51,7 +51,8 @@ def import_results(
     repeat : tuple of three int
         Number of conventional cells along each axis, instead of the system's own.
     """
-    from lsms_bridge.run_folders import as_record, find_runs, read_runs
+    from lsms_bridge.recording import make_record
+    from lsms_bridge.run_folders import IMPORTED, find_runs, read_runs
     from wanglandau.systems import load_system
 
     chosen = load_system(system, repeat)
@@ -67,7 +68,9 @@ def import_results(
         return _import_text(chosen, folder, target, lsms, reference_energies)
     found = read_runs(runs, chosen.lattice, _asked(runs, tolerances))
     _check_one_program(found)
-    records = [as_record(chosen.lattice, one.result, str(one.folder)) for one in found if one.result is not None]
+    records = [
+        make_record(chosen.lattice, one.result, IMPORTED, str(one.folder)) for one in found if one.result is not None
+    ]
     if lsms is not None:
         stored, where = _to_campaign(chosen, lsms, records)
     else:

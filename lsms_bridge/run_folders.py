@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lsms_bridge.canonical import as_text, mapping_from, representatives
 from lsms_bridge.failures import LsmsError
 from lsms_bridge.result import (
     Result,
@@ -21,7 +20,6 @@ from lsms_bridge.result import (
     read_stdout,
     tolerances_printed,
 )
-from lsms_bridge.result_log import Record
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 
@@ -112,35 +110,3 @@ def _exit_status(folder: Path) -> int:
         return int(words[0])
     except (OSError, ValueError, IndexError, UnicodeDecodeError):
         return 0
-
-
-def as_record(lattice: Lattice, found: Result, folder: str) -> Record:
-    """Make the record of a result for the representative of its orbit.
-
-    Parameters
-    ----------
-    lattice : Lattice
-    found : Result
-    folder : str
-        Where it came from.
-    """
-    mine, history = found.configuration, found.history
-    row = representatives(lattice, mine.occupations[None])[0]
-    order = mapping_from(lattice, mine.occupations, row)
-    charge, moment = tuple(mine.charge[order].tolist()), tuple(mine.moment[order].tolist())
-    return Record(
-        as_text(row),
-        mine.energy,
-        mine.band_energy,
-        mine.fermi_energy,
-        charge,
-        moment,
-        len(history),
-        history.energy_change,
-        float(history.residual[-1]),
-        float(history.potential_residual[-1]),
-        0.0,
-        IMPORTED,
-        remarks=found.remarks,
-        folder=folder,
-    )
