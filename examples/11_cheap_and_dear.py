@@ -37,7 +37,7 @@ truth = {
     name: thermodynamics(Levels.exact(32, found.energies, found.degeneracies), wanted) for name, found in levels.items()
 }
 
-proposal = Proposal(cheap, ProposalSettings(proposal_trials=512, proposal_rounds=100 if smoke else 1000))
+proposal = Proposal(cheap, ProposalSettings(proposal_trials=512, proposal_rounds=200 if smoke else 1000))
 settings = MetropolisSettings(precision=1e-6, observables=False)
 delayed = sample_metropolis(dear, 16, wanted, settings, proposal=proposal, progress=False)
 averages = average_all(delayed.series)
