@@ -168,7 +168,13 @@ def start_campaign(folder: Path, count: int) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "lsms_bridge.cli", "campaign", "cuau", *words],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        preexec_fn=heed_interrupts,
     )
+
+
+def heed_interrupts() -> None:
+    """Undo what a shell does to programs in the background: they would pass over SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
