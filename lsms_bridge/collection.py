@@ -134,13 +134,8 @@ def _attributes(physics: Mapping[str, Any] | None, system: str) -> dict[str, Any
 
 def _joined(base: Dataset, new: Dataset) -> Dataset:
     """Put the new results behind those of the base, whose attributes stay."""
-    arrays: dict[str, Any] = {}
-    for name in ("occupations", "energy", "orbit", "charge", "moment", "source"):
-        first, second = getattr(base, name), getattr(new, name)
-        if (first is None) != (second is None):
+    for name in ("charge", "moment", "source"):
+        if (getattr(base, name) is None) != (getattr(new, name) is None):
             raise InputError(f"only one of the two data sets has {name}; they cannot be merged")
-        arrays[name] = None if first is None else np.concatenate([first, second])
-    shared = [name for name in base.records if name in new.records]
-    arrays["records"] = {name: np.concatenate([base.records[name], new.records[name]]) for name in shared}
     added = f"{len(new)} configurations added {new.attributes['created']}"
-    return dataclasses.replace(base, **arrays, attributes={**base.attributes, "history": added})
+    return dataclasses.replace(base.joined_with(new), attributes={**base.attributes, "history": added})

@@ -18,6 +18,7 @@ from scipy.special import softmax
 
 from lsms_bridge.committee import Committee
 from lsms_bridge.learning_settings import LearningSettings
+from lsms_bridge.selection import MAX_ORDERED_ORBIT
 from wanglandau.annealing import anneal
 from wanglandau.bin_samples import look_into_bins
 from wanglandau.density_of_states import density_from_levels
@@ -41,8 +42,8 @@ from wanglandau.thermodynamics import Thermodynamics, default_temperatures, heat
 from wanglandau.verdict import judge
 from wanglandau.walkers import Engine
 
-MAX_ORDERED_ORBIT, MAX_ORDERED = 24, 12
-"""Orbits of at most so many configurations count as ordered, but no more than the smallest so many of them."""
+MAX_ORDERED = 12
+"""Small orbits count as ordered, but no more than the smallest so many of them."""
 MAX_EXACT_LEVELS = 2000
 """More levels than these are put into so many bins for thermodynamics; the energy inside a bin is expanded."""
 LOOKS_PER_BIN = 100

@@ -13,7 +13,7 @@ from surrogate.dataset import Dataset, orbit_labels
 from surrogate.orbits import MAX_SITES
 from wanglandau.configurations import random_configurations
 from wanglandau.errors import InputError, OracleError
-from wanglandau.oracle import EnergyOracle, Properties, PropertyOracle, checked_energies
+from wanglandau.oracle import EnergyOracle, Properties, PropertyOracle, checked_energies, pure_energies
 from wanglandau.ordered_structures import ordered_structures
 from wanglandau.systems import System
 
@@ -93,7 +93,7 @@ def start_dataset(dear: EnergyOracle, system: System, compositions: Sequence[int
     return Dataset(
         lattice,
         occupations,
-        found.energy + _pure(occupations, references),
+        found.energy + pure_energies(occupations, references),
         orbit_labels(lattice, occupations),
         references,
         found.charge,
@@ -110,11 +110,6 @@ def start_dataset(dear: EnergyOracle, system: System, compositions: Sequence[int
 def _distinct(rows: np.ndarray) -> np.ndarray:
     first = np.sort(np.unique(rows, axis=0, return_index=True)[1])
     return rows[first]
-
-
-def _pure(occupations: np.ndarray, references: np.ndarray) -> np.ndarray:
-    second = occupations.sum(axis=1, dtype=np.int64)
-    return (occupations.shape[1] - second) * references[0] + second * references[1]
 
 
 def check_goes_with(data: Dataset, dear: EnergyOracle) -> None:
@@ -153,19 +148,16 @@ def joined(
     reasons : sequence of str
         Why each was chosen.
     """
-    total = found.energy + _pure(occupations, np.asarray(dear.reference_energies, dtype=np.float64))
-    source = np.full(len(data), "start") if data.source is None else data.source
-    return replace(
-        data,
-        occupations=np.concatenate([data.occupations, occupations]),
-        energy=np.concatenate([data.energy, total]),
-        orbit=np.concatenate([data.orbit, orbit_labels(data.lattice, occupations)]),
-        charge=_both(data.charge, found.charge),
-        moment=_both(data.moment, found.moment),
-        source=np.concatenate([source, [SOURCE_PREFIX + reason for reason in reasons]]),
-        records={},
+    known = data if data.source is not None else replace(data, source=np.full(len(data), "start"))
+    return known.joined_with(
+        Dataset(
+            data.lattice,
+            occupations,
+            found.energy + pure_energies(occupations, np.asarray(dear.reference_energies, dtype=np.float64)),
+            orbit_labels(data.lattice, occupations),
+            data.reference_energies,
+            found.charge,
+            found.moment,
+            np.array([SOURCE_PREFIX + reason for reason in reasons]),
+        )
     )
-
-
-def _both(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
-    return None if first is None or second is None else np.concatenate([first, second])

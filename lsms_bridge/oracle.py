@@ -18,7 +18,7 @@ from lsms_bridge.result_log import Record
 from surrogate.dataset import Dataset
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
-from wanglandau.oracle import Properties
+from wanglandau.oracle import Properties, occupation_rows, pure_energies
 from wanglandau.systems import System
 
 DEFAULT_CONFIGURATION = "lsms.toml"
@@ -90,17 +90,13 @@ class LsmsOracle:
         OracleError
             If LSMS gave no energy to be used for one of them; what was found for others is kept.
         """
-        rows = self._checked(occupations)
+        rows = occupation_rows(occupations, self.lattice.n_sites)
         keys = [row.tobytes() for row in rows]
         missing = [place for place, key in enumerate(keys) if key not in self._remembered]
         self._n_remembered_answers += len(rows) - len(missing)
         found = {key: self._remembered[key] for key in keys if key in self._remembered}
         if missing:
-            records = self._records(rows[missing])
-            second = rows[missing].sum(axis=1)
-            reference = np.stack([self.lattice.n_sites - second, second], axis=1) @ self.reference_energies
-            totals = np.array([record.energy for record in records])
-            mixing = np.round(totals - reference, ENERGY_DIGITS).tolist()
+            mixing = self._mixing(rows[missing], self._records(rows[missing])).tolist()
             found |= {keys[place]: energy for place, energy in zip(missing, mixing, strict=True)}
             if len(self._remembered) < MAX_REMEMBERED:
                 self._remembered |= found
@@ -118,14 +114,15 @@ class LsmsOracle:
         OracleError
             As :meth:`energies`.
         """
-        rows = self._checked(occupations)
+        rows = occupation_rows(occupations, self.lattice.n_sites)
+        records = self._records(rows)
         charge, moment = np.empty(rows.shape), np.empty(rows.shape)
-        for place, (row, record) in enumerate(zip(rows, self._records(rows), strict=True)):
+        for place, (row, record) in enumerate(zip(rows, records, strict=True)):
             order = mapping_from(self.lattice, from_text(record.occupations), row)
             charge[place] = np.array(record.charge)[order]
             moment[place] = np.array(record.moment)[order]
         magnetic = self.campaign.configuration.parameters.n_spin == 2
-        return Properties(self.energies(rows), charge, moment if magnetic else None)
+        return Properties(self._mixing(rows, records), charge, moment if magnetic else None)
 
     def usage(self) -> str:
         """Say how many energies were asked, computed, shared by symmetry, and how many runs failed."""
@@ -155,14 +152,11 @@ class LsmsOracle:
         return records
 
     def _why(self, record: Record) -> str:
-        last = record.attempts[-1]["message"] if record.attempts else "no attempt is on record"
-        return f"{record.occupations} ({self.campaign.configuration.folder / record.folder}): {last}"
+        return f"{record.occupations} ({self.campaign.configuration.folder / record.folder}): {record.reason}"
 
-    def _checked(self, occupations: np.ndarray) -> np.ndarray:
-        rows = np.ascontiguousarray(occupations, dtype=np.int8)
-        if rows.ndim != 2 or rows.shape[1] != self.lattice.n_sites:
-            raise InputError(f"occupations have shape {rows.shape}; the lattice needs (n, {self.lattice.n_sites})")
-        return rows
+    def _mixing(self, rows: np.ndarray, records: list[Record]) -> np.ndarray:
+        totals = np.array([record.energy for record in records])
+        return np.round(totals - pure_energies(rows, self.reference_energies), ENERGY_DIGITS)
 
 
 def from_argument(argument: str, system: System) -> LsmsOracle:

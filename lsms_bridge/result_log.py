@@ -80,6 +80,11 @@ class Record:
         """Whether there is a result; otherwise the configuration was given up."""
         return bool(np.isfinite(self.energy))
 
+    @property
+    def reason(self) -> str:
+        """What the last attempt said; empty where it counts."""
+        return str(self.attempts[-1]["message"]) if self.attempts else "no attempt is on record"
+
     @classmethod
     def given_up(cls, occupations: str, source: str, attempts: tuple[Mapping[str, Any], ...], folder: str) -> Record:
         """Make the record of a configuration that has no result."""

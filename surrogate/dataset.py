@@ -39,6 +39,7 @@ from surrogate.orbits import MAX_SITES, folds_by_orbit, orbit_labels, split_by_o
 from wanglandau.errors import InputError
 from wanglandau.hdf5_parts import writing
 from wanglandau.lattice import Lattice
+from wanglandau.oracle import pure_energies
 
 __all__ = ["Dataset", "folds_by_orbit", "load_dataset", "orbit_labels", "save_dataset", "split_by_orbit"]
 
@@ -131,9 +132,7 @@ class Dataset:
     @property
     def mixing_energy(self) -> np.ndarray:
         """Total energy minus that of the pure species, ``float64[n]``, Ry per cell."""
-        second = self.composition
-        first = self.lattice.n_sites - second
-        return self.energy - (first * self.reference_energies[0] + second * self.reference_energies[1])
+        return self.energy - pure_energies(self.occupations, self.reference_energies)
 
     @cached_property
     def digest(self) -> str:
@@ -146,11 +145,25 @@ class Dataset:
                 digest.update(np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).tobytes())
         return digest.hexdigest()
 
+    def joined_with(self, other: Dataset) -> Dataset:
+        """Put the configurations of another data set of the same lattice and reference energies behind these.
+
+        Arrays and records that only one of them has are left out; attributes are those of this one.
+        """
+        arrays: dict[str, Any] = {name: _joined(getattr(self, name), getattr(other, name)) for name in _ARRAYS}
+        shared = {name: values for name, values in self.records.items() if name in other.records}
+        records = {name: np.concatenate([values, other.records[name]]) for name, values in shared.items()}
+        return replace(self, **arrays, records=records)
+
     def select(self, indices: np.ndarray) -> Dataset:
         """Return the configurations of ``indices`` (int64[k]) as a data set of their own."""
         names = [name for name in _ARRAYS if getattr(self, name) is not None]
         parts = {name: getattr(self, name)[indices] for name in names}
         return replace(self, **parts, records={name: values[indices] for name, values in self.records.items()})
+
+
+def _joined(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
+    return None if first is None or second is None else np.concatenate([first, second])
 
 
 def _check_shape(name: str, values: np.ndarray, shape: tuple[int, ...]) -> None:

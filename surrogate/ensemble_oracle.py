@@ -12,8 +12,9 @@ import numpy as np
 
 from surrogate.ensemble_artefact import Ensemble
 from surrogate.ensemble_energy import is_invariant, make_ensemble_evaluator
-from surrogate.network_oracle import NetworkOracle, check_rows, finite
+from surrogate.network_oracle import NetworkOracle, finite
 from wanglandau.lattice import Lattice
+from wanglandau.oracle import occupation_rows
 
 
 class EnsembleSurrogateOracle(NetworkOracle):
@@ -61,4 +62,4 @@ class EnsembleSurrogateOracle(NetworkOracle):
         OracleError
             If an energy is not finite.
         """
-        return finite(self._evaluator.member_energies(check_rows(occupations, self.lattice)))
+        return finite(self._evaluator.member_energies(occupation_rows(occupations, self.lattice.n_sites)))

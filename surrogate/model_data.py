@@ -21,6 +21,7 @@ from surrogate.orbits import MAX_SITES, orbit_labels
 from wanglandau.configurations import PAPER_PER_COMPOSITION, balanced_configurations
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
+from wanglandau.oracle import pure_energies
 
 MAX_LABELLED = 1_000_000
 """Sanity limit on the configurations of a set; charges alone are a quarter of a gigabyte then (32 sites)."""
@@ -100,13 +101,11 @@ def label(oracle: SurrogateOracle | EnsembleSurrogateOracle, sample: Sample, sys
     lattice = oracle.lattice
     occupations = sample.draw(lattice)
     predicted = oracle.properties(occupations)
-    second = occupations.sum(axis=1, dtype=np.int64)
-    pure = (lattice.n_sites - second) * oracle.reference_energies[0] + second * oracle.reference_energies[1]
     maker = f"model data: {_architecture(oracle)} surrogate {oracle.identity}"
     return Dataset(
         lattice,
         occupations,
-        predicted.energy + pure,
+        predicted.energy + pure_energies(occupations, oracle.reference_energies),
         orbit_labels(lattice, occupations),
         oracle.reference_energies,
         predicted.charge,

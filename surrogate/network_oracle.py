@@ -8,9 +8,9 @@ import numpy as np
 
 from surrogate.artefact import Card
 from surrogate.ensemble_artefact import EnsembleCard
-from wanglandau.errors import InputError, OracleError
+from wanglandau.errors import OracleError
 from wanglandau.lattice import Lattice
-from wanglandau.oracle import CompiledEnergy, Properties
+from wanglandau.oracle import CompiledEnergy, Properties, occupation_rows
 
 
 class Evaluator(Protocol):
@@ -62,29 +62,15 @@ class NetworkOracle:
         OracleError
             If an energy is not finite.
         """
-        return finite(self._network.energies(check_rows(occupations, self.lattice)))
+        return finite(self._network.energies(occupation_rows(occupations, self.lattice.n_sites)))
 
     def properties(self, occupations: np.ndarray) -> Properties:
         """Predict energy, charges and moments of each configuration, ``int8[n, n_sites]``."""
-        return self._network.properties(check_rows(occupations, self.lattice))
+        return self._network.properties(occupation_rows(occupations, self.lattice.n_sites))
 
     def compiled(self) -> CompiledEnergy:
         """Return tables and compiled functions for the sampling kernel."""
         return self._network.compiled()
-
-
-def check_rows(occupations: np.ndarray, lattice: Lattice) -> np.ndarray:
-    """Return occupations as ``int8[n, n_sites]``.
-
-    Raises
-    ------
-    InputError
-        If they have another shape.
-    """
-    rows = np.ascontiguousarray(occupations, dtype=np.int8)
-    if rows.ndim != 2 or rows.shape[1] != lattice.n_sites:
-        raise InputError(f"occupations have shape {rows.shape}; the lattice needs (n, {lattice.n_sites})")
-    return rows
 
 
 def finite(energies: np.ndarray) -> np.ndarray:

@@ -10,11 +10,11 @@ import torch
 
 from surrogate.architectures import find_architecture, make_network, network_settings
 from surrogate.artefact import Artefact
-from surrogate.network_oracle import check_rows, finite
+from surrogate.network_oracle import finite
 from surrogate.oracle import surrogate_identity
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
-from wanglandau.oracle import ENERGY_QUANTUM
+from wanglandau.oracle import ENERGY_QUANTUM, occupation_rows
 
 BLOCK = 2048
 """Configurations are always evaluated in blocks of this length, the last one filled up.
@@ -63,7 +63,7 @@ class TorchOracle:
         OracleError
             If the device fails or an energy is not finite.
         """
-        rows = check_rows(occupations, self.lattice)
+        rows = occupation_rows(occupations, self.lattice.n_sites)
         try:
             blocks = [self._block(rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK)]
         except RuntimeError as error:

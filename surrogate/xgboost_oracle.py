@@ -15,10 +15,10 @@ import xgboost
 from surrogate.artefact import Card, read_limited, write_atomically
 from surrogate.dataset import Dataset
 from surrogate.fitting import make_card
-from surrogate.network_oracle import check_rows, finite
+from surrogate.network_oracle import finite
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
-from wanglandau.oracle import Properties
+from wanglandau.oracle import Properties, occupation_rows
 from wanglandau.systems import System
 
 N_TREES = 100
@@ -63,7 +63,7 @@ class XgboostOracle:
         OracleError
             If XGBoost fails.
         """
-        rows = check_rows(occupations, self.lattice)
+        rows = occupation_rows(occupations, self.lattice.n_sites)
         if not len(rows):
             return np.empty(0)
         try:

@@ -26,6 +26,7 @@ from ase.calculators.calculator import get_calculator_class
 
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
+from wanglandau.oracle import occupation_rows, pure_energies
 from wanglandau.systems import System
 from wanglandau.toml_file import read_toml
 
@@ -78,13 +79,9 @@ class AseOracle:
         OracleError
             If the calculator fails or gives what is no number.
         """
-        rows = np.asarray(occupations)
-        if rows.ndim != 2 or rows.shape[1] != self.lattice.n_sites:
-            raise InputError(f"occupations have shape {rows.shape}; the lattice needs (n, {self.lattice.n_sites})")
-        second = rows.sum(axis=1)
-        reference = np.stack([self.lattice.n_sites - second, second], axis=1) @ self.reference_energies
+        rows = occupation_rows(occupations, self.lattice.n_sites)
         totals = np.array([self._total_energy(row) for row in rows])
-        return np.round(totals - reference, ENERGY_DIGITS)
+        return np.round(totals - pure_energies(rows, self.reference_energies), ENERGY_DIGITS)
 
     def _total_energy(self, row: np.ndarray) -> float:
         """Return the total energy of one configuration, Ry per cell."""

@@ -15,7 +15,7 @@ import numpy as np
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
 from wanglandau.observable_kernels import unlike_neighbours
-from wanglandau.oracle import EnergyOracle, PropertyOracle
+from wanglandau.oracle import EnergyOracle, PropertyOracle, occupation_rows
 from wanglandau.ordered_structures import ordered_structure, ordered_structures
 from wanglandau.structure_variants import structure_variants
 
@@ -79,7 +79,7 @@ class ShortRangeOrder:
 
     def measure(self, occupations: np.ndarray) -> np.ndarray:
         """Measure ``int8[n, n_sites]``; returns ``float64[n, n_shells]``."""
-        rows = _checked(occupations, self._n_sites)
+        rows = occupation_rows(occupations, self._n_sites)
         unlike = unlike_neighbours(rows, self._neighbours, self._offsets)
         n_second = rows.sum(axis=1, dtype=np.float64)[:, None]
         random = (
@@ -133,7 +133,7 @@ class LongRangeOrder:
 
     def measure(self, occupations: np.ndarray) -> np.ndarray:
         """Measure ``int8[n, n_sites]``; returns ``float64[n, n_structures]``."""
-        rows = _checked(occupations, self._n_sites)
+        rows = occupation_rows(occupations, self._n_sites)
         on_beta = (rows.astype(np.float32) @ self._variants).astype(np.float64)
         on_alpha = rows.sum(axis=1, dtype=np.float64)[:, None] - on_beta
         order = on_beta / self._n_beta - on_alpha / (self._n_sites - self._n_beta)
@@ -170,7 +170,7 @@ class SublatticeOrder:
 
     def measure(self, occupations: np.ndarray) -> np.ndarray:
         """Measure ``int8[n, n_sites]``; returns ``float64[n, 1]``."""
-        return _checked(occupations, len(self.site_weights)) @ self.site_weights[:, None]
+        return occupation_rows(occupations, len(self.site_weights)) @ self.site_weights[:, None]
 
 
 class SiteProperties:
@@ -215,7 +215,7 @@ class SiteProperties:
 
     def measure(self, occupations: np.ndarray) -> np.ndarray:
         """Measure ``int8[n, n_sites]``; returns ``float64[n, len(names)]``."""
-        rows = _checked(occupations, self._oracle.lattice.n_sites)
+        rows = occupation_rows(occupations, self._oracle.lattice.n_sites)
         found = self._oracle.properties(rows)
         columns: list[np.ndarray] = []
         if found.charge is not None:
@@ -271,10 +271,3 @@ def _mean_and_deviation(values: np.ndarray, chosen: np.ndarray) -> tuple[np.ndar
     mean = np.where(chosen, values, 0.0).sum(axis=1) / number
     square = np.where(chosen, (values - mean[:, None]) ** 2, 0.0).sum(axis=1) / number
     return mean, np.sqrt(square)
-
-
-def _checked(occupations: np.ndarray, n_sites: int) -> np.ndarray:
-    rows = np.ascontiguousarray(occupations, dtype=np.int8)
-    if rows.ndim != 2 or rows.shape[1] != n_sites:
-        raise InputError(f"occupations have shape {rows.shape}; the lattice needs (n, {n_sites})")
-    return rows

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from wanglandau.errors import OracleError
+from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
 
 ENERGY_QUANTUM = 2.0**-40
@@ -150,6 +150,37 @@ class ModelOracle(EnergyOracle, Protocol):
         For benchmarks and cross-checks; slower than ``energies`` and not the same to the last bit.
         """
         ...
+
+
+def occupation_rows(occupations: np.ndarray, n_sites: int) -> np.ndarray:
+    """Return configurations as kernels want them, ``int8[n, n_sites]``, contiguous.
+
+    Raises
+    ------
+    InputError
+        If they have another shape.
+    """
+    rows = np.ascontiguousarray(occupations, dtype=np.int8)
+    if rows.ndim != 2 or rows.shape[1] != n_sites:
+        raise InputError(f"occupations have shape {rows.shape}; the lattice needs (n, {n_sites})")
+    return rows
+
+
+def pure_energies(occupations: np.ndarray, reference_energies: np.ndarray) -> np.ndarray:
+    """Return what the atoms of each configuration would have as pure species: total energy less mixing energy.
+
+    Parameters
+    ----------
+    occupations : int8[n, n_sites]
+    reference_energies : float64[2], Ry/atom
+
+    Returns
+    -------
+    float64[n], Ry per cell
+    """
+    second = occupations.sum(axis=1, dtype=np.int64)
+    first = occupations.shape[1] - second
+    return first * reference_energies[0] + second * reference_energies[1]
 
 
 def checked_energies(oracle: EnergyOracle, occupations: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from ase import units
 from wanglandau import pair_kernels
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
-from wanglandau.oracle import ENERGY_QUANTUM, CompiledEnergy
+from wanglandau.oracle import ENERGY_QUANTUM, CompiledEnergy, occupation_rows
 from wanglandau.shells import Shell
 from wanglandau.systems import System
 from wanglandau.toml_file import read_toml
@@ -88,10 +88,7 @@ class PairOracle:
         -------
         float64[n], Ry per cell; exact
         """
-        rows = np.ascontiguousarray(occupations, dtype=np.int8)
-        if rows.ndim != 2 or rows.shape[1] != self.lattice.n_sites:
-            raise InputError(f"occupations have shape {rows.shape}; the lattice needs (n, {self.lattice.n_sites})")
-        return pair_kernels.all_energies(self._tables, rows)
+        return pair_kernels.all_energies(self._tables, occupation_rows(occupations, self.lattice.n_sites))
 
     def compiled(self) -> CompiledEnergy:
         """Return tables and compiled functions for the sampling kernel."""

@@ -140,10 +140,20 @@ def read_outcome(file: h5py.File) -> dict[str, Any]:
     }
 
 
+def write_grid(group: h5py.Group, grid: EnergyGrid) -> None:
+    """Write an energy grid as attributes of a group."""
+    group.attrs.update({"start": grid.start, "width": grid.width, "n_bins": grid.n_bins})
+
+
+def read_grid(group: h5py.Group) -> EnergyGrid:
+    """Read what :func:`write_grid` wrote; raise KeyError or ValueError where there is none."""
+    return EnergyGrid(float(group.attrs["start"]), float(group.attrs["width"]), int(group.attrs["n_bins"]))
+
+
 def write_density(group: h5py.Group, density: DensityOfStates) -> None:
     """Write a density of states into an empty group."""
-    grid = density.grid
-    group.attrs.update({"start": grid.start, "width": grid.width, "n_bins": grid.n_bins, "n_sites": density.n_sites})
+    write_grid(group, density.grid)
+    group.attrs["n_sites"] = density.n_sites
     group.attrs["composition"] = -1 if density.composition is None else density.composition
     group.attrs.update({"exact": density.exact, "coverage": density.coverage})
     for name in ("run_ln_g", "mean_energy", "energy_variance"):
@@ -153,7 +163,7 @@ def write_density(group: h5py.Group, density: DensityOfStates) -> None:
 def read_density(group: h5py.Group) -> DensityOfStates:
     """Read a density of states; raise KeyError or ValueError where the group holds something else."""
     attributes = group.attrs
-    grid = EnergyGrid(float(attributes["start"]), float(attributes["width"]), int(attributes["n_bins"]))
+    grid = read_grid(group)
     composition = int(attributes["composition"])
     n_runs = group["run_ln_g"].shape[0]
     return DensityOfStates(

@@ -36,15 +36,16 @@ from typing import Any
 import h5py
 import numpy as np
 
-from wanglandau.energy_grid import EnergyGrid
 from wanglandau.hdf5_parts import read_array, write_array, writing
 from wanglandau.result_parts import (
     REWEIGHTED_KIND,
     now,
     read_description,
+    read_grid,
     read_outcome,
     reading_result,
     write_description,
+    write_grid,
     write_outcome,
 )
 from wanglandau.reweighted_density import DearDensity, DearThermodynamics, ReweightedDensity
@@ -103,8 +104,7 @@ def write_reweighted(path: str | os.PathLike[str], record: ReweightedRecord) -> 
             write_array(group, name, getattr(samples, name))
         write_array(group, "counted", samples.counted.astype(np.int8))
         group = file.create_group("dear_density")
-        grid = density.grid
-        group.attrs.update({"start": grid.start, "width": grid.width, "n_bins": grid.n_bins})
+        write_grid(group, density.grid)
         for name in ("ln_g", "standard_error"):
             write_array(group, name, getattr(density, name))
         group = file.create_group("thermodynamics")
@@ -154,7 +154,7 @@ def _read_samples(group: h5py.Group) -> ReweightedDensity:
 
 
 def _read_density(group: h5py.Group) -> DearDensity:
-    grid = EnergyGrid(float(group.attrs["start"]), float(group.attrs["width"]), int(group.attrs["n_bins"]))
+    grid = read_grid(group)
     ln_g, error = (read_array(group, name, np.float64, (grid.n_bins,)) for name in ("ln_g", "standard_error"))
     return DearDensity(grid, ln_g, error)
 
