@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -78,6 +78,15 @@ class Usage:
         )
 
 
+class _Flight(NamedTuple):
+    """A calculation under way: what it is of, and how often its worker was lost."""
+
+    row: np.ndarray
+    origin: str
+    task: Task
+    n_lost: int
+
+
 class Campaign:
     """Energies by LSMS, computed when asked for and kept. A context manager.
 
@@ -108,7 +117,7 @@ class Campaign:
         self.configuration = configuration
         self.usage = Usage()
         self.log = ResultLog(configuration.folder, lattice, configuration.parameters.physics())
-        self._library = PotentialLibrary(configuration.folder / POTENTIALS_FOLDER)
+        self._library = PotentialLibrary(configuration.folder / POTENTIALS_FOLDER, lattice)
         self._known = {} if known is None else _known_records(lattice, known)
         self._own_executor = executor is None
         self._executor = executor or ThreadPoolExecutor(configuration.workers, thread_name_prefix="lsms")
@@ -136,7 +145,9 @@ class Campaign:
 
     def find(self, occupations: np.ndarray) -> Record | None:
         """Return what is known of a representative, ``int8[n_sites]``."""
-        text = as_text(occupations)
+        return self._find(as_text(occupations))
+
+    def _find(self, text: str) -> Record | None:
         return self._known.get(text) or self.log.get(text)
 
     def pure_records(self) -> list[Record]:
@@ -179,18 +190,15 @@ class Campaign:
         texts = [as_text(row) for row in rows]
         wanted: dict[str, tuple[np.ndarray, str]] = {}
         for text, row, origin in zip(texts, rows, sources, strict=True):
-            found = self.find(row)
+            found = self._find(text)
             if found is None or (again and not found.done):
                 wanted.setdefault(text, (row, origin))
         self.usage.asked += len(rows)
         self.usage.known += len(rows) - len(wanted)
         self._compute_all(list(wanted.values()), describe)
-        return [self._known.get(text) or self._record(text) for text in texts]
-
-    def _record(self, text: str) -> Record:
-        record = self.log.get(text)
-        assert record is not None, "every configuration that was asked for ends in the log"
-        return record
+        records = [self._find(text) for text in texts]
+        assert all(records), "every configuration that was asked for ends in the log"
+        return [record for record in records if record is not None]
 
     @property
     def pure(self) -> np.ndarray:
@@ -199,7 +207,7 @@ class Campaign:
 
     def _compute_all(self, wanted: list[tuple[np.ndarray, str]], describe: str) -> None:
         waiting = list(reversed(wanted))
-        flying: dict[Future[Outcome], tuple[np.ndarray, str, Task, int]] = {}
+        flying: dict[Future[Outcome], _Flight] = {}
         given_up = 0
         try:
             with tqdm(total=len(wanted), desc=describe, unit="run", disable=None if wanted else True) as bar:
@@ -207,12 +215,12 @@ class Campaign:
                     while waiting and len(flying) < self.configuration.workers:
                         self._submit(flying, *waiting.pop())
                     for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                        row, origin, task, broken = flying.pop(future)
-                        outcome = self._outcome(future, broken)
+                        flight = flying.pop(future)
+                        outcome = self._outcome(future, flight.n_lost)
                         if outcome is None:
-                            self._submit(flying, row, origin, broken + 1)
+                            self._submit(flying, flight.row, flight.origin, flight.n_lost + 1)
                             continue
-                        record = self._store(row, origin, task, outcome)
+                        record = self._store(flight, outcome)
                         bar.update()
                         given_up += not record.done
                         self._check_worth_going_on(outcome, record, given_up)
@@ -222,24 +230,22 @@ class Campaign:
             self._runs.end_all()
             raise
 
-    def _submit(
-        self,
-        flying: dict[Future[Outcome], tuple[np.ndarray, str, Task, int]],
-        row: np.ndarray,
-        origin: str,
-        broken: int = 0,
-    ) -> None:
+    def _submit(self, flying: dict[Future[Outcome], _Flight], row: np.ndarray, origin: str, n_lost: int = 0) -> None:
         task = self._task(row)
         if isinstance(self._executor, ThreadPoolExecutor):
             future = self._executor.submit(compute, task, self._runs)
         else:
             future = self._executor.submit(compute, task)
-        flying[future] = (row, origin, task, broken)
+        flying[future] = _Flight(row, origin, task, n_lost)
+
+    def known_references(self) -> np.ndarray | None:
+        """Return the energies of the pure species where both are known, ``float64[2]``, Ry per atom."""
+        records = [self.find(row) for row in self.pure]
+        known = [record.energy / self.lattice.n_sites for record in records if record is not None and record.done]
+        return np.array(known) if len(known) == len(records) else None
 
     def _task(self, row: np.ndarray) -> Task:
         c = self.configuration
-        pure = [self.find(pure) for pure in self.pure]
-        known = [record.energy / self.lattice.n_sites for record in pure if record is not None and record.done]
         return Task(
             self.lattice,
             row,
@@ -247,25 +253,26 @@ class Campaign:
             c.launcher,
             c.effort,
             c.folder / RUNS_FOLDER / folder_name(self.lattice, row, c.parameters),
-            self._library.choose(self.lattice, row),
-            np.array(known) if len(known) == len(pure) else None,
+            self._library.choose(row),
+            self.known_references(),
         )
 
-    def _outcome(self, future: Future[Outcome], broken: int) -> Outcome | None:
+    def _outcome(self, future: Future[Outcome], n_lost: int) -> Outcome | None:
         """Return what a worker found; None where the worker itself was lost and may be tried again."""
         try:
             return future.result()
         except (InputError, KeyboardInterrupt):
             raise
         except Exception as error:  # a worker that dies raises whatever its executor raises
-            if broken >= self.configuration.effort.retries:
+            if n_lost >= self.configuration.effort.retries:
                 raise OracleError(
-                    f"a worker was lost {broken + 1} times ({type(error).__name__}: {error}); look after the executor"
+                    f"a worker was lost {n_lost + 1} times ({type(error).__name__}: {error}); look after the executor"
                 ) from error
             return None
 
-    def _store(self, row: np.ndarray, origin: str, task: Task, outcome: Outcome) -> Record:
-        record = self.log.add(_make_record(self.lattice, row, origin, outcome, self.configuration.folder))
+    def _store(self, flight: _Flight, outcome: Outcome) -> Record:
+        folder = self.configuration.folder
+        record = self.log.add(_make_record(self.lattice, flight.row, flight.origin, outcome, folder))
         usage = self.usage
         usage.runs += len(outcome.attempts)
         usage.failures.update(attempt.failure for attempt in outcome.attempts if attempt.failure)
@@ -273,10 +280,10 @@ class Campaign:
         if record.done:
             usage.computed += 1
             usage.iterations += record.iterations
-            self._library.file_away(self.lattice, row, outcome.folder)
+            self._library.file_away(flight.row, outcome.folder)
         else:
             usage.given_up += 1
-        tidy(outcome, task.folder, self.configuration.effort.keep)
+        tidy(outcome, flight.task.folder, self.configuration.effort.keep)
         return record
 
     def _check_worth_going_on(self, outcome: Outcome, record: Record, given_up: int) -> None:

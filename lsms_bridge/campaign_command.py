@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from wanglandau.command_line import EXIT_NOT_CONVERGED, Report
 from wanglandau.errors import InputError
@@ -65,17 +65,18 @@ def campaign(
         Number of conventional cells along each axis, instead of the system's own.
     """
     from lsms_bridge.executors import open_executor
+    from lsms_bridge.preparation import load, open_campaign
     from lsms_bridge.selection import SOURCES
 
-    chosen, settings = _load(system, lsms, repeat)
-    with open_executor(executor) as workers, _open(chosen, settings, workers) as open_campaign:
-        open_campaign.pure_records()
-        rows = _rows(chosen, open_campaign, select, count, compositions, seed, oracle, configurations)
+    chosen, settings = load(system, lsms, repeat)
+    with open_executor(executor) as workers, open_campaign(chosen, settings, workers) as opened:
+        opened.pure_records()
+        rows = _rows(chosen, opened, select, count, compositions, seed, oracle, configurations)
         try:
-            records = open_campaign.compute(rows, SOURCES[select], again=again)
+            records = opened.compute(rows, SOURCES[select], again=again)
         finally:
-            _summarise(open_campaign)
-        return _campaign_report(chosen, open_campaign, records)
+            _summarise(opened)
+        return _campaign_report(chosen, opened, records)
 
 
 def collect(
@@ -105,15 +106,16 @@ def collect(
     import numpy as np
 
     from lsms_bridge.collection import collect_dataset
+    from lsms_bridge.preparation import load, open_campaign
     from surrogate.dataset import load_dataset, save_dataset
+    from wanglandau.commands.preparation import check_writable
 
-    chosen, settings = _load(system, lsms, repeat)
+    chosen, settings = load(system, lsms, repeat)
     target = out or Path(f"{chosen.name}-lsms-data.h5")
-    if not target.absolute().parent.is_dir():
-        raise InputError(f"folder {target.parent} does not exist; make it first")
+    check_writable(target)
     base = None if merge is None else load_dataset(merge)
-    with _open(chosen, settings) as open_campaign:
-        data = collect_dataset(open_campaign, chosen.name, base)
+    with open_campaign(chosen, settings) as opened:
+        data = collect_dataset(opened, chosen.name, base)
     save_dataset(data, target)
     values = {
         "dataset": target,
@@ -150,32 +152,19 @@ def status(
     repeat : tuple of three int
         Number of conventional cells along each axis, instead of the system's own.
     """
+    from lsms_bridge.preparation import load
     from lsms_bridge.result_log import read_records
     from lsms_bridge.statistics import campaign_statistics, statistics_report
+    from wanglandau.commands.preparation import check_writable
 
-    chosen, settings = _load(system, lsms, repeat)
-    if report is not None and not report.absolute().parent.is_dir():
-        raise InputError(f"folder {report.parent} does not exist; make it first")
+    chosen, settings = load(system, lsms, repeat)
+    check_writable(report)
     physics = settings.parameters.physics()
     found = campaign_statistics(read_records(settings.folder, chosen.lattice, physics), chosen.lattice.n_sites)
     text = statistics_report(chosen.name, found, physics)
     if report is not None:
         report.write_text(text, encoding="utf-8")
     return Report(text.rstrip("\n"), found)
-
-
-def _load(system: str, lsms: Path, repeat: tuple[int, int, int] | None) -> tuple[System, Any]:
-    from lsms_bridge.configuration import load_configuration
-    from wanglandau.systems import load_system
-
-    chosen = load_system(system, repeat)
-    return chosen, load_configuration(lsms, chosen.name)
-
-
-def _open(system: System, settings: Any, workers: Any = None) -> Campaign:
-    from lsms_bridge.campaign import Campaign
-
-    return Campaign(system.lattice, settings, workers, settings.known_results())
 
 
 def _rows(
@@ -233,8 +222,7 @@ def _campaign_report(system: System, open_campaign: Campaign, records: list[Reco
         f"{usage.computed} of them computed now; {values['n_results_in_log']} results in {values['folder']}"
     ]
     for record in given_up:
-        why = record.attempts[-1]["message"] if record.attempts else "unknown"
-        lines.append(f"given up: {record.occupations} ({record.folder}): {why}")
+        lines.append(f"given up: {record.occupations} ({record.folder}): {record.reason}")
     if given_up:
         lines.append("look at what LSMS printed there, then run the same command with --again")
     return Report("\n".join(lines), values, EXIT_NOT_CONVERGED if given_up else 0)

@@ -53,6 +53,7 @@ def import_results(
     """
     from lsms_bridge.recording import make_record
     from lsms_bridge.run_folders import IMPORTED, find_runs, read_runs
+    from wanglandau.commands.preparation import check_writable
     from wanglandau.systems import load_system
 
     chosen = load_system(system, repeat)
@@ -61,8 +62,7 @@ def import_results(
         raise InputError(
             "results go into a campaign (--lsms) or into a data set (--out, --reference-energies): give one"
         )
-    if not target.absolute().parent.is_dir():
-        raise InputError(f"folder {target.parent} does not exist; make it first")
+    check_writable(target)
     runs = find_runs(folder)
     if not runs:
         return _import_text(chosen, folder, target, lsms, reference_energies)

@@ -60,24 +60,6 @@ class Drawer:
         return _COMPOSITION_SCALE * abs(self.composition - other.composition) + first + _SECOND_SHELL_WEIGHT * second
 
 
-def site_drawers(lattice: Lattice, occupations: np.ndarray) -> list[Drawer]:
-    """Return the drawer of each site.
-
-    Parameters
-    ----------
-    lattice : Lattice
-    occupations : int8[n_sites]
-    """
-    composition = float(np.mean(occupations))
-    unlike = [
-        (occupations[shell.neighbours] != occupations[:, None]).sum(axis=1).tolist() for shell in lattice.shells(2)
-    ]
-    return [
-        Drawer(lattice.species[int(kind)], round(composition, 4), (unlike[0][site], unlike[1][site]))
-        for site, kind in enumerate(occupations)
-    ]
-
-
 class PotentialLibrary:
     """A folder of site potentials; safe to use from several threads of one process.
 
@@ -85,22 +67,35 @@ class PotentialLibrary:
     ----------
     folder : Path
         Made when the first potential is filed.
+    lattice : Lattice
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lattice: Lattice) -> None:
         self._folder = folder
+        self._species = lattice.species
+        self._neighbours = [shell.neighbours for shell in lattice.shells(2)]
         self._lock = threading.Lock()
         self._drawers = {drawer.name: drawer for drawer in _list_drawers(folder)}
 
     def __len__(self) -> int:
         return len(self._drawers)
 
-    def choose(self, lattice: Lattice, occupations: np.ndarray) -> tuple[list[Path], tuple[int, ...]] | None:
+    def drawers(self, occupations: np.ndarray) -> list[Drawer]:
+        """Return the drawer of each site of a configuration, ``int8[n_sites]``."""
+        composition = round(float(np.mean(occupations)), 4)
+        first, second = (
+            (occupations[neighbours] != occupations[:, None]).sum(axis=1).tolist() for neighbours in self._neighbours
+        )
+        return [
+            Drawer(self._species[int(kind)], composition, (first[site], second[site]))
+            for site, kind in enumerate(occupations)
+        ]
+
+    def choose(self, occupations: np.ndarray) -> tuple[list[Path], tuple[int, ...]] | None:
         """Choose a potential for every site.
 
         Parameters
         ----------
-        lattice : Lattice
         occupations : int8[n_sites]
 
         Returns
@@ -112,7 +107,7 @@ class PotentialLibrary:
             known = list(self._drawers.values())
         files: dict[Path, int] = {}
         chosen = []
-        for wanted in site_drawers(lattice, occupations):
+        for wanted in self.drawers(occupations):
             fitting = [drawer for drawer in known if drawer.species == wanted.species]
             if not fitting:
                 return None
@@ -120,19 +115,18 @@ class PotentialLibrary:
             chosen.append(files.setdefault(self._folder / nearest, len(files)))
         return list(files), tuple(chosen)
 
-    def file_away(self, lattice: Lattice, occupations: np.ndarray, folder: Path, stem: str = "w") -> int:
+    def file_away(self, occupations: np.ndarray, folder: Path, stem: str = "w") -> int:
         """Copy the potentials of a converged run into drawers that are empty; return how many were.
 
         Parameters
         ----------
-        lattice : Lattice
         occupations : int8[n_sites]
         folder : Path
             Holds ``<stem>.<site>``; files that are missing are passed over.
         stem : str
         """
         filed = 0
-        for site, drawer in enumerate(site_drawers(lattice, occupations)):
+        for site, drawer in enumerate(self.drawers(occupations)):
             source = folder / f"{stem}.{site}"
             if drawer.name in self._drawers or len(self._drawers) >= MAX_DRAWERS or not source.is_file():
                 continue

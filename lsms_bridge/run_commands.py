@@ -6,7 +6,6 @@ from pathlib import Path
 
 from lsms_bridge.chosen_configuration import ConfigurationChoice
 from wanglandau.command_line import EXIT_NOT_CONVERGED, Report
-from wanglandau.errors import InputError
 
 
 def deck(
@@ -36,6 +35,7 @@ def deck(
     from lsms_bridge.configuration import load_configuration, load_preset, make_parameters
     from lsms_bridge.deck import write_deck
     from lsms_bridge.ladder import rungs
+    from wanglandau.commands.preparation import check_writable
     from wanglandau.systems import load_system
 
     chosen = load_system(system, repeat)
@@ -47,8 +47,7 @@ def deck(
     text = write_deck(chosen.lattice, row, parameters, rungs(parameters.n_spin)[0].start(parameters, ()))
     if out is None:
         return Report(text.rstrip("\n"), {"deck": text})
-    if not out.absolute().parent.is_dir():
-        raise InputError(f"folder {out.parent} does not exist; make it first")
+    check_writable(out)
     out.write_text(text, encoding="ascii")
     return Report(f"wrote {out}", {"deck": out})
 
@@ -81,30 +80,26 @@ def run(
 
     from ase import units
 
-    from lsms_bridge.campaign import Campaign
-    from lsms_bridge.configuration import load_configuration
-    from wanglandau.systems import load_system
+    from lsms_bridge.preparation import load, open_campaign
+    from wanglandau.oracle import pure_energies
 
-    chosen = load_system(system, repeat)
-    settings = load_configuration(lsms, chosen.name)
+    chosen, settings = load(system, lsms, repeat)
     row = configuration.find(chosen.lattice)
-    with Campaign(chosen.lattice, settings, known=settings.known_results()) as open_campaign:
-        record = open_campaign.compute(row[None], "run", again=again)[0]
-        pure = [open_campaign.find(pure_row) for pure_row in open_campaign.pure]
-        print(open_campaign.usage, file=sys.stderr)
+    with open_campaign(chosen, settings) as opened:
+        record = opened.compute(row[None], "run", again=again)[0]
+        references = opened.known_references()
+        print(opened.usage, file=sys.stderr)
     values = vars(record) | {"done": record.done}
     if not record.done:
-        why = record.attempts[-1]["message"] if record.attempts else "no attempt is on record"
-        return Report(f"given up ({settings.folder / record.folder}): {why}", values, EXIT_NOT_CONVERGED)
+        text = f"given up ({settings.folder / record.folder}): {record.reason}"
+        return Report(text, values, EXIT_NOT_CONVERGED)
     lines = [
         f"total energy   {record.energy:.9f} Ry per cell, Fermi energy {record.fermi_energy:.6f} Ry",
         f"convergence    {record.iterations} iterations, residual {record.residual:.1e}, "
         f"last change of the energy {record.energy_change:.1e} Ry, {record.seconds:.0f} s",
     ]
-    second = int(row.sum())
-    known = [found.energy / len(row) for found in pure if found is not None and found.done]
-    if len(known) == 2:
-        mixing = record.energy - (len(row) - second) * known[0] - second * known[1]
+    if references is not None:
+        mixing = record.energy - float(pure_energies(row[None], references)[0])
         lines.append(f"mixing energy  {mixing:.9f} Ry per cell, {1000 * mixing * units.Ry / len(row):.3f} meV/atom")
         values["mixing_energy_ry"] = mixing
     return Report("\n".join([*lines, *(f"remark         {remark}" for remark in record.remarks)]), values)
