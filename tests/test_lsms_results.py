@@ -194,6 +194,16 @@ def test_one_iteration_proves_nothing() -> None:
     assert len(history) == 1 and not history.converged(1e-6, 1e-9)
 
 
+@pytest.mark.parametrize(
+    ("change", "residual", "converged"),
+    [(0.9e-9, 0.9e-6, True), (1.1e-9, 0.9e-6, False), (0.9e-9, 1.1e-6, False), (1.1e-9, 1.1e-6, False)],
+)
+def test_both_tolerances_must_hold(change: float, residual: float, converged: bool) -> None:
+    energies = (-80000.0 * (1 + change), -80000.0)
+    rows = [f"   {place}  {energy:.12f}  0.6  {residual:.6e}  1e-9\n" for place, energy in enumerate(energies)]
+    assert read_history("".join(rows), "asa", 1).converged(1e-6, 1e-9) is converged
+
+
 def test_every_failure_says_what_to_try() -> None:
     assert all(len(failure.advice) > 10 for failure in Failure)
 
