@@ -65,7 +65,7 @@ class LearningTask:
         check_cell(n_sites)
         for composition in self.compositions:
             if not 0 < composition < n_sites:
-                raise InputError(f"composition {composition} has one configuration only; choose 1 to {n_sites - 1}")
+                raise InputError(f"nothing can be learnt at composition {composition}; choose 1 to {n_sites - 1}")
         if not self.compositions or len(set(self.compositions)) < len(self.compositions):
             raise InputError(f"compositions are {self.compositions}; give at least one, each once")
         if not self.dear.invariant:

@@ -248,17 +248,19 @@ def _record(line: Mapping[str, Any], n_sites: int) -> Record | None:
 
 
 def _check_header(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    if found == json.loads(json.dumps(wanted)):
-        return
-    differences = [f"{name}: {found.get(name)!r} there, {value!r} now" for name, value in wanted.items()]
-    physics, now = found.get("physics", {}), json.loads(json.dumps(wanted["physics"]))
-    if found.get("lattice") == wanted["lattice"] and found.get("version") == wanted["version"]:
-        names = [name for name in sorted({*physics, *now}) if physics.get(name) != now.get(name)]
-        differences = [f"{name} was {physics.get(name)!r}, is {now.get(name)!r}" for name in names]
-    raise InputError(
-        f"{path} holds results of another lattice or of other settings ({'; '.join(differences)}); "
-        "name another folder in the configuration, or take the old settings"
-    )
+    then, now = _flat(found), _flat(json.loads(json.dumps(wanted)))
+    names = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
+    if names:
+        differences = "; ".join(f"{name} was {then.get(name)!r}, is {now.get(name)!r}" for name in names)
+        raise InputError(
+            f"{path} holds results of another lattice or of other settings ({differences}); "
+            "name another folder in the configuration, or take the old settings"
+        )
+
+
+def _flat(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the parameters beside the rest."""
+    return {name: value for name, value in header.items() if name != "physics"} | dict(header.get("physics", {}))
 
 
 def _lock(path: Path) -> int:

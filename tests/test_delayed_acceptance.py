@@ -228,3 +228,9 @@ def test_errors_claimed_are_errors_made() -> None:
     found = np.array(scores)
     assert 0.75 < float(np.sqrt(np.mean(found**2))) < 1.3
     assert abs(float(found.mean())) < 0.25
+
+
+def test_settings_of_proposals_need_what_proposes(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["metropolis", "cuau", "--temperatures", "100", "--proposal-trials", "5"]
+    assert run_program("wanglandau", "test", {"metropolis": metropolis}, words) == 2
+    assert "go with a cheap --proposal-oracle; name it" in capsys.readouterr().err

@@ -92,6 +92,8 @@ def metropolis(
     semigrand = settings.ensemble == "semigrand"
     if semigrand and composition is not None:
         raise InputError(f"composition {composition} is fixed, but ensemble semigrand lets it vary; leave one out")
+    if proposal_oracle is None and proposal != ProposalSettings():
+        raise InputError("--proposal-trials and --proposal-rounds go with a cheap --proposal-oracle; name it")
     chosen, energies, n_second = prepare(system, oracle, composition, repeat)
     out = out or Path(f"{chosen.name}-{'semigrand' if semigrand else n_second}-metropolis.h5")
     check_writable(out, csv, trajectory, xyz)
