@@ -37,7 +37,10 @@ class ExactLevels:
     degeneracies : uint64[n_levels]
         Number of configurations of each level; exact.
     ground_state_keys : dict of int to uint32[n]
-        By composition, the canonical keys of all orbits of its lowest level.
+        By composition, the canonical keys of all orbits of its lowest level. Where every configuration was evaluated,
+        see :func:`wanglandau.every_configuration.every_level`.
+    resolution : float, Ry per cell
+        How close energies lie that may have been joined to one level.
     """
 
     n_sites: int
@@ -46,6 +49,7 @@ class ExactLevels:
     energies: np.ndarray
     degeneracies: np.ndarray
     ground_state_keys: dict[int, np.ndarray]
+    resolution: float = LEVEL_TOLERANCE
 
     def __len__(self) -> int:
         return len(self.energies)
@@ -74,6 +78,7 @@ class ExactLevels:
             self.energies[chosen],
             self.degeneracies[chosen],
             {composition: self.ground_state_keys[composition]},
+            self.resolution,
         )
 
     def over_compositions(self) -> tuple[np.ndarray, np.ndarray]:
@@ -100,7 +105,8 @@ def check_enumerable(oracle: EnergyOracle, orbit_average: bool = False) -> None:
     if not oracle.invariant and not orbit_average:
         raise InputError(
             "this oracle gives symmetry-equivalent configurations different energies, so one evaluation per orbit is "
-            "not exact for it; ask for the mean over all images with 'wanglandau exact --orbit-average'"
+            "not exact for it; evaluate all of them with 'wanglandau exact --every-configuration', or ask for the mean "
+            "over all images with 'wanglandau exact --orbit-average'"
         )
 
 

@@ -172,7 +172,7 @@ def list_orbits(
         If the number of orbits is not that of Burnside's lemma, or their sizes do not add up to all configurations.
     """
     n_sites = permutations.shape[1]
-    _check_composition(n_sites, composition)
+    check_composition(n_sites, composition)
     counts = count_orbits(permutations)
     n_expected = sum(counts) if composition is None else counts[composition]
     if n_expected > MAX_ORBITS:
@@ -251,7 +251,7 @@ def enumerate_orbits(
         If the lattice is too large, or has too many orbits to list.
     """
     check_size(lattice)
-    _check_composition(lattice.n_sites, composition)
+    check_composition(lattice.n_sites, composition)
     folder = default_cache_folder() if cache_folder is None else Path(cache_folder)
     wanted = list(range(lattice.n_sites + 1)) if composition is None else [composition]
     lists = load_orbits(folder, lattice.symmetry, wanted)
@@ -262,7 +262,14 @@ def enumerate_orbits(
     return _join(lattice.n_sites, composition, lists)
 
 
-def _check_composition(n_sites: int, composition: int | None) -> None:
+def check_composition(n_sites: int, composition: int | None) -> None:
+    """Refuse a number of second-species atoms that is negative or larger than the number of sites.
+
+    Raises
+    ------
+    InputError
+        If it is.
+    """
     if composition is not None and not 0 <= composition <= n_sites:
         raise InputError(f"composition {composition} is out of range; the lattice has {n_sites} sites")
 

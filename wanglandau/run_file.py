@@ -29,12 +29,12 @@ A run has besides::
 
 An exact density of states has besides::
 
-    +-- levels                  attributes: n_sites, composition (-1 = all)
+    +-- levels                  attributes: n_sites, composition (-1 = all), resolution (Ry, optional: 1e-9)
     |   +-- composition         int16[n_levels]
     |   +-- energy              float64[n_levels], Ry per cell, ascending within a composition
     |   +-- degeneracy          uint64[n_levels]
     +-- ground_states           group; one dataset a composition, named by its number
-        +-- 16                  uint32[n_orbits], canonical keys
+        +-- 16                  uint32[n_orbits], canonical keys; single configurations where each was evaluated
 
 A file is written to a temporary name in its folder and renamed: it is complete or not there.
 """
@@ -217,6 +217,7 @@ def write_exact(
         group = file.create_group("levels")
         group.attrs["n_sites"] = levels.n_sites
         group.attrs["composition"] = -1 if levels.composition is None else levels.composition
+        group.attrs["resolution"] = levels.resolution
         write_array(group, "composition", np.asarray(levels.compositions, dtype=np.int16))
         write_array(group, "energy", np.asarray(levels.energies, dtype=np.float64))
         write_array(group, "degeneracy", np.asarray(levels.degeneracies, dtype=np.uint64))
@@ -233,7 +234,7 @@ def read_exact(path: str | os.PathLike[str]) -> ExactRecord:
     InputError
         If it is missing, damaged or something else.
     """
-    from wanglandau.exact import ExactLevels  # enumeration is compiled code that most readers do not need
+    from wanglandau.exact import LEVEL_TOLERANCE, ExactLevels  # compiled code that most readers do not need
 
     with reading_result(Path(path), EXACT_KIND) as file:
         group = file["levels"]
@@ -249,6 +250,7 @@ def read_exact(path: str | os.PathLike[str]) -> ExactRecord:
                 int(name): read_array(file["ground_states"], name, np.uint32, keys.shape)
                 for name, keys in file["ground_states"].items()
             },
+            resolution=float(group.attrs.get("resolution", LEVEL_TOLERANCE)),
         )
         return ExactRecord(levels=levels, **read_description(file))
 
