@@ -22,8 +22,8 @@ class Turns(Protocol):
         ...
 
 
-class DeviceCrowd:
-    """Advances walkers on a device; see :class:`wanglandau.oracle.DeviceEngine`.
+class Crowd:
+    """Advances walkers on a device; see :class:`wanglandau.oracle.DeviceCrowd`.
 
     Parameters
     ----------

@@ -21,9 +21,21 @@ from surrogate.device.steps import (
 
 @triton.jit
 def dense_energy(
-    mask, site_numbers, weights, low, nodes, numbers,
-    BLOCK: tl.constexpr, SITES: tl.constexpr, WIDTH: tl.constexpr, CHUNK: tl.constexpr,
-    A: tl.constexpr, B: tl.constexpr, C: tl.constexpr, OWN: tl.constexpr, PRECISION: tl.constexpr,
+    mask,
+    site_numbers,
+    weights,
+    low,
+    nodes,
+    numbers,
+    BLOCK: tl.constexpr,
+    SITES: tl.constexpr,
+    WIDTH: tl.constexpr,
+    CHUNK: tl.constexpr,
+    A: tl.constexpr,
+    B: tl.constexpr,
+    C: tl.constexpr,
+    OWN: tl.constexpr,
+    PRECISION: tl.constexpr,
 ):
     """Return energies, ``float64[BLOCK]``, Ry, of occupations with a bit for each site; ``numbers``: see fused_turn."""
     occupied = ((mask[:, None] >> site_numbers[None, :].to(tl.int64)) & 1).to(tl.float32)
@@ -35,9 +47,22 @@ def dense_energy(
 
 @triton.jit
 def dense_energies(
-    masks, energies, weights, low, nodes, numbers, n,
-    BLOCK: tl.constexpr, SITES: tl.constexpr, WIDTH: tl.constexpr, CHUNK: tl.constexpr,
-    A: tl.constexpr, B: tl.constexpr, C: tl.constexpr, OWN: tl.constexpr, PRECISION: tl.constexpr,
+    masks,
+    energies,
+    weights,
+    low,
+    nodes,
+    numbers,
+    n,
+    BLOCK: tl.constexpr,
+    SITES: tl.constexpr,
+    WIDTH: tl.constexpr,
+    CHUNK: tl.constexpr,
+    A: tl.constexpr,
+    B: tl.constexpr,
+    C: tl.constexpr,
+    OWN: tl.constexpr,
+    PRECISION: tl.constexpr,
 ):
     """Write the energy of every configuration ``int64[n]``."""
     rows = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -61,13 +86,42 @@ def _change(changes, mask, site, site_numbers, SITES: tl.constexpr):
 
 @triton.jit
 def fused_turn(
-    masks, places, random, floats, integers,
-    table, visits, totals, proposals, ends, weights, low, nodes, changes, numbers,
-    n_walkers, n_bins, row_length, energy_bins, n_rounds,
-    n_sites: tl.constexpr, BLOCK: tl.constexpr, SITES: tl.constexpr, WIDTH: tl.constexpr, CHUNK: tl.constexpr,
-    A: tl.constexpr, B: tl.constexpr, C: tl.constexpr, OWN: tl.constexpr, PRECISION: tl.constexpr,
-    BITS: tl.constexpr, STAR: tl.constexpr, FLIPPING: tl.constexpr, COUNTING: tl.constexpr,
-    HOLDS_BOTTOM: tl.constexpr, HOLDS_TOP: tl.constexpr,
+    masks,
+    places,
+    random,
+    floats,
+    integers,
+    table,
+    visits,
+    totals,
+    proposals,
+    ends,
+    weights,
+    low,
+    nodes,
+    changes,
+    numbers,
+    n_walkers,
+    n_bins,
+    row_length,
+    energy_bins,
+    n_rounds,
+    n_sites: tl.constexpr,
+    BLOCK: tl.constexpr,
+    SITES: tl.constexpr,
+    WIDTH: tl.constexpr,
+    CHUNK: tl.constexpr,
+    A: tl.constexpr,
+    B: tl.constexpr,
+    C: tl.constexpr,
+    OWN: tl.constexpr,
+    PRECISION: tl.constexpr,
+    BITS: tl.constexpr,
+    STAR: tl.constexpr,
+    FLIPPING: tl.constexpr,
+    COUNTING: tl.constexpr,
+    HOLDS_BOTTOM: tl.constexpr,
+    HOLDS_TOP: tl.constexpr,
 ):
     """Give a block of walkers ``n_rounds`` trials on common weights.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from surrogate.device.fused import dense_energies, fused_turn
-from surrogate.device.models import PackedModel, grid_numbers
+from surrogate.device.models import PackedModel
 from surrogate.device.state import DeviceWalkers, DeviceWeights
 from surrogate.device.turns import begin_turn, end_turn
 
@@ -48,7 +48,7 @@ class FusedTurns:
     def make_turns(self, walkers: DeviceWalkers, weights: DeviceWeights, n_turns: int, n_rounds: int) -> None:
         """Make so many turns of so many rounds."""
         masks = masks_of(walkers.occupations)
-        numbers = grid_numbers(self._model, float(weights.fixed["start"]), float(weights.fixed["inverse_width"]))
+        numbers = self._model.on_grid(float(weights.fixed["start"]), float(weights.fixed["inverse_width"]))
         for _ in range(n_turns):
             begin_turn(weights)
             self._launch(walkers, weights, masks, numbers, n_rounds)
@@ -57,7 +57,7 @@ class FusedTurns:
 
     def _launch(self, walkers: DeviceWalkers, weights: DeviceWeights, masks: Tensor, numbers: Tensor, n: int) -> None:
         fixed, tiling, n_walkers = weights.fixed, self._tiling, walkers.n_walkers
-        self.kernel = fused_turn[(-(-n_walkers // tiling.block),)](
+        fused_turn[(-(-n_walkers // tiling.block),)](
             masks,
             walkers.sites,
             walkers.random,
@@ -101,7 +101,7 @@ def dense_energies_of(model: PackedModel, tiling: Tiling, masks: Tensor) -> Tens
         model.weights,
         model.low,
         model.nodes,
-        grid_numbers(model, 0.0, 0.0),
+        model.numbers,
         len(masks),
         BLOCK=tiling.block,
         SITES=model.sites,

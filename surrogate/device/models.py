@@ -37,8 +37,9 @@ class PackedModel:
         Biases of the layers and weights of the output.
     changes : int64[sites, sites]
         What a flip of a site adds to the surroundings of every site; empty for a dense network.
-    shift, scale : float, Ry
-        Of a dense network.
+    numbers : float64[5]
+        Start of the energy grid and inverse width of its bins (0 here, see :meth:`on_grid`), the quantum of energies,
+        and shift and scale of a dense network, Ry.
     sites : int
         Number of sites, filled up to a power of two.
     shape : dict
@@ -49,10 +50,15 @@ class PackedModel:
     low: Tensor
     nodes: Tensor
     changes: Tensor
-    shift: float
-    scale: float
+    numbers: Tensor
     sites: int
     shape: dict[str, int | str]
+
+    def on_grid(self, start: float, inverse_width: float) -> Tensor:
+        """Return the numbers with those of an energy grid."""
+        numbers = self.numbers.clone()
+        numbers[0], numbers[1] = start, inverse_width
+        return numbers
 
 
 def pack_dense(tables: DenseTables, precision: str, device: torch.device) -> PackedModel:
@@ -65,6 +71,8 @@ def pack_dense(tables: DenseTables, precision: str, device: torch.device) -> Pac
     """
     if precision not in PRECISIONS:
         raise InputError(f"arithmetic {precision!r} is not known; choose one of {', '.join(PRECISIONS)}")
+    if precision.startswith("fp16"):
+        tables = scaled(tables)
     n_sites, width = tables.first.shape[0], int(np.flatnonzero(np.any(tables.second, axis=1)).max(initial=0)) + 1
     sites, pieces = _sites(n_sites), _pieces(width)
     total, own = sum(pieces), _own(tables)
@@ -79,7 +87,51 @@ def pack_dense(tables: DenseTables, precision: str, device: torch.device) -> Pac
     shape = {"WIDTH": total, "CHUNK": SMALLEST_PIECE, **names, "OWN": own, "PRECISION": precision, "BITS": 0, "STAR": 0}
     arrays = (torch.from_numpy(values).to(device) for values in (weights, low, np.concatenate(nodes)))
     empty = torch.zeros(1, dtype=torch.int64, device=device)
-    return PackedModel(*arrays, empty, tables.shift, tables.scale, sites, shape)
+    return PackedModel(*arrays, empty, _numbers(tables.shift, tables.scale, device), sites, shape)
+
+
+def scaled(tables: DenseTables) -> DenseTables:
+    """Scale a dense network by powers of two so that its numbers use the range of float16 well.
+
+    Nodes are linear or zero, hence a factor on weights and bias of a layer goes through to the output. The bounds on
+    nodes hold for any occupations.
+
+    Raises
+    ------
+    InputError
+        If nodes of the network may leave the range of float16.
+    """
+    first = _bound(tables.first, np.ones(len(tables.first)), tables.first_bias)
+    second = _bound(tables.second, first, tables.second_bias)
+    room = _power(LARGEST_HALF / max(first.max(), 1e-30))
+    factor1 = min(room, 2.0**4)
+    factor2 = _power(LARGEST_HALF / max(np.abs(tables.second).max(), 1e-30) / 8.0)
+    factor3 = 1.0
+    if len(tables.third):
+        factor2 = min(factor2, _power(LARGEST_HALF / max(factor1 * second.max(), 1e-30)))
+        factor3 = _power(LARGEST_HALF / max(np.abs(tables.third).max(), 1e-30) / 8.0)
+    if min(factor1, factor2) < 1.0:
+        raise InputError("nodes of this network may leave the range of float16; name another arithmetic, such as ieee")
+    one, two = factor1, factor1 * factor2
+    return tables._replace(
+        first=tables.first * one,
+        first_bias=tables.first_bias * one,
+        second=tables.second * np.float32(factor2),
+        second_bias=tables.second_bias * np.float32(two),
+        third=tables.third * np.float32(factor3),
+        third_bias=tables.third_bias * np.float32(two * factor3),
+        scale=tables.scale / (two * factor3),
+    )
+
+
+def _bound(weights: np.ndarray, inputs: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Return what the nodes of a layer cannot exceed if its inputs lie between 0 and ``inputs``."""
+    return np.maximum(np.maximum(weights, 0.0).T.astype(np.float64) @ inputs[: len(weights)] + bias, 0.0)
+
+
+def _power(value: float) -> float:
+    """Return the largest power of two up to a value."""
+    return float(2.0 ** np.floor(np.log2(value)))
 
 
 def _split(weights: np.ndarray, precision: str) -> tuple[np.ndarray, np.ndarray]:
@@ -108,13 +160,11 @@ def pack_lattice(tables: LatticeTables, device: torch.device) -> PackedModel:
     shape |= {"BITS": int(tables.bits), "STAR": len(tables.site_energies)}
     empty = torch.zeros(1, device=device)
     arrays = (torch.from_numpy(flat).to(device), empty, empty, torch.from_numpy(changes).to(device))
-    return PackedModel(*arrays, 0.0, 0.0, sites, shape)
+    return PackedModel(*arrays, _numbers(0.0, 0.0, device), sites, shape)
 
 
-def grid_numbers(model: PackedModel, start: float, inverse_width: float) -> Tensor:
-    """Return the ``numbers`` of a kernel, ``float64[5]``."""
-    values = [start, inverse_width, ENERGY_QUANTUM, model.shift, model.scale]
-    return torch.tensor(values, dtype=torch.float64, device=model.weights.device)
+def _numbers(shift: float, scale: float, device: torch.device) -> Tensor:
+    return torch.tensor([0.0, 0.0, ENERGY_QUANTUM, shift, scale], dtype=torch.float64, device=device)
 
 
 def _sites(n_sites: int) -> int:

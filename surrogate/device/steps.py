@@ -4,7 +4,6 @@ The rules are those of :mod:`wanglandau.kernels`. A program holds a block of wal
 64-bit mask each, and makes all trials of a turn without leaving the chip.
 """
 # mypy: ignore-errors
-# ruff: noqa: D103
 
 from __future__ import annotations
 

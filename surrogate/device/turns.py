@@ -16,16 +16,19 @@ def begin_turn(weights: DeviceWeights) -> None:
     control, fixed = weights.control, weights.fixed
     if fixed["gain"] == ONE_OVER_T:
         time = (control["trials"] + fixed["trials_before"]).clamp_min(1)
-        control["ln_f"].copy_(control["bins_seen"] / time)
+        control["ln_f"].copy_(control["bins_seen"].double() / time.double())
     elif fixed["gain"] == SAD:
         trials = control["trials"].double()
         since, width = trials / fixed["sad_trials"], fixed["sad_width"]
         gain = (width + since) / (width + trials / fixed["sad_bins"] * since)
         control["ln_f"].copy_(torch.where(trials > 0, gain, control["ln_f"]))
     weights.table.copy_(table_of(weights))
-    low, high = (fixed["low_end"], fixed["high_end"]) if fixed["bounded"] else (None, None)
-    weights.ends[0] = control["lowest_seen"] if low is None else low
-    weights.ends[1] = control["highest_seen"] if high is None else high
+    if fixed["bounded"]:
+        weights.ends[0].fill_(fixed["low_end"])
+        weights.ends[1].fill_(fixed["high_end"])
+    else:
+        weights.ends[0].copy_(control["lowest_seen"])
+        weights.ends[1].copy_(control["highest_seen"])
 
 
 def table_of(weights: DeviceWeights) -> torch.Tensor:
