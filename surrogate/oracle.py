@@ -1,7 +1,8 @@
 """Trained surrogates as oracles: ``--oracle surrogate``, or ``surrogate:WHICH`` with a shipped one or a file.
 
-On the processor a surrogate needs no torch. With ``@cuda`` (any device that torch knows) the energies are evaluated by
-torch in float64; they differ from the compiled ones by rounding, so the two have different identities.
+On the processor a surrogate needs no torch. With ``@cuda`` crowds of walkers stay on the accelerator. Energies of lattice
+networks are the same there to the bit; those of dense networks differ by rounding, so the two have different identities,
+as have those that ``@cpu`` evaluates by torch in float64.
 """
 
 from __future__ import annotations
@@ -132,7 +133,8 @@ def from_argument(argument: str, system: System) -> EnergyOracle:
     ----------
     argument : str
         Path of an artefact, single or ensemble, or ``lattice``, ``dense`` or ``ensemble`` for one that is shipped for
-        the system; nothing means lattice. ``@cuda`` behind it evaluates with torch, which ensembles do not.
+        the system; nothing means lattice. ``@cuda`` behind it takes crowds of walkers to an accelerator, which ensembles
+        do not do; ``@cuda/ieee`` and the like choose the arithmetic of a dense network there.
     system : System
 
     Raises
@@ -148,6 +150,6 @@ def from_argument(argument: str, system: System) -> EnergyOracle:
         return make_oracle(artefact, system.lattice)
     if not isinstance(artefact, Artefact):
         raise InputError(f"ensembles are evaluated by compiled code only; leave '@{device}' out")
-    from surrogate.torch_oracle import TorchOracle  # torch only where it is asked for
+    from surrogate.device.oracles import oracle_on  # torch only where it is asked for
 
-    return TorchOracle(artefact, system.lattice, device)
+    return oracle_on(artefact, system.lattice, device)

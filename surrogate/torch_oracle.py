@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from surrogate.architectures import find_architecture, make_network, network_settings
 from surrogate.artefact import Artefact
@@ -68,17 +69,28 @@ class TorchOracle:
             blocks = [self._block(rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK)]
         except RuntimeError as error:
             raise OracleError(f"torch failed on {self._device}: {str(error).splitlines()[0]}") from error
-        energies = np.concatenate(blocks) if blocks else np.empty(0)
-        return finite(np.rint(energies / ENERGY_QUANTUM) * ENERGY_QUANTUM)
+        return finite(np.concatenate(blocks) if blocks else np.empty(0))
 
     def _block(self, rows: np.ndarray) -> np.ndarray:
         filled = np.zeros((BLOCK, self.lattice.n_sites), dtype=np.int8)
         filled[: len(rows)] = rows
         inputs = self._network.inputs(filled)
         parts = inputs if isinstance(inputs, tuple) else (inputs,)
-        with torch.no_grad():
-            energies = self._network(*(part.to(self._device) for part in parts))["energy"]
-        return energies.cpu().numpy()[: len(rows)]
+        return self._evaluate(parts).cpu().numpy()[: len(rows)]
+
+    def tensor_energies(self, occupations: Tensor) -> Tensor:
+        """Give the mixing energies of ``int8[n, n_sites]`` on the device, ``float64[n]``, Ry: those of ``energies``.
+
+        For networks that take occupations as they are.
+        """
+        n = len(occupations)
+        filled = torch.nn.functional.pad(occupations.double(), (0, 0, 0, -n % BLOCK))
+        return torch.cat([self._evaluate((block,)) for block in filled.split(BLOCK)])[:n]
+
+    @torch.no_grad()
+    def _evaluate(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        energies = self._network(*(part.to(self._device) for part in inputs))["energy"]
+        return torch.round(energies / ENERGY_QUANTUM) * ENERGY_QUANTUM
 
 
 def trained_network(artefact: Artefact, lattice: Lattice) -> Any:

@@ -29,6 +29,9 @@ from wanglandau.windows import WindowLayout, energy_windows
 WALKERS_COMPILED = 4
 WALKERS_WINDOWED = 1
 WALKERS_BATCHED = 64
+WALKERS_ON_DEVICE = 8192
+CHECK_ROUNDS_ON_DEVICE = 10_000
+"""Rounds between two looks at the histograms on an accelerator, at least: going there and back costs some rounds."""
 SEARCH_TRIALS_PER_SITE = 64_000
 """Most trials spent on searching each end of the energy range; never more than a tenth of a run's budget."""
 LONG_SEARCH = 4
@@ -108,7 +111,8 @@ class Calculation:
         """Rounds between two looks at the histograms."""
         widest = int(self.windows.mask.sum(axis=1).max())
         rows = self.n_sites + 1 if self.settings.ensemble == "semigrand" else 1
-        return max(1, trials_between_checks(widest * rows, self.n_walkers) // self.n_walkers)
+        needed = max(1, trials_between_checks(widest * rows, self.n_walkers) // self.n_walkers)
+        return max(needed, CHECK_ROUNDS_ON_DEVICE) if self.engine.takes_to_device(self.n_walkers) else needed
 
     @property
     def rounds_between_exchanges(self) -> int:
@@ -136,7 +140,8 @@ class Calculation:
         if not (walk.producing and self.measurement.wanted):
             walk.advance(self.engine, n_rounds)
             return
-        every = min(self.measurement.every, n_rounds)
+        # an accelerator would wait longer for measurements on the way than it takes for the trials between them
+        every = n_rounds if self.engine.takes_to_device(self.n_walkers) else min(self.measurement.every, n_rounds)
         snapshots = make_snapshots(walk.walkers, n_rounds // every, every)
         walk.advance(self.engine, n_rounds, snapshots)
         if not self.engine.stop.is_set():
@@ -190,6 +195,8 @@ def walkers_of(settings: WangLandauSettings, engine: Engine, n_windows: int) -> 
     """Return how many walkers a walk has."""
     if settings.walkers is not None:
         return settings.walkers
+    if engine.device is not None:
+        return WALKERS_ON_DEVICE
     if engine.compiled is None:
         return WALKERS_BATCHED
     return WALKERS_COMPILED if n_windows == 1 else WALKERS_WINDOWED

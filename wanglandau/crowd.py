@@ -18,19 +18,8 @@ import numpy as np
 
 from wanglandau import kernels
 from wanglandau.rounds import Snapshots
+from wanglandau.turns import MAX_GROUPS, rounds_together
 from wanglandau.walkers import Engine, Walkers, Weights
-
-MAX_GROUPS = 16
-TRIALS_PER_TURN = 4000
-"""Trials of a group in one turn: enough to outweigh the cost of a turn."""
-ROUNDS_PER_TURN = 50
-"""No more than this, lest the weights grow stale."""
-
-
-def rounds_together(n_walkers: int) -> int:
-    """Return how many rounds are made on common weights."""
-    group = -(-n_walkers // MAX_GROUPS)
-    return max(1, min(ROUNDS_PER_TURN, TRIALS_PER_TURN // group))
 
 
 def advance_crowd(

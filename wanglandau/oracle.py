@@ -140,6 +140,40 @@ class CompiledOracle(EnergyOracle, Protocol):
         ...
 
 
+class DeviceCrowd(Protocol):
+    """Walkers that advance on an accelerator without coming back between trials."""
+
+    def advance(self, walkers: Any, weights: Any, n_rounds: int, turn: int, snapshots: Any = None) -> None:
+        """Give every walker ``n_rounds`` trials by the rules of :mod:`wanglandau.crowd`.
+
+        Parameters
+        ----------
+        walkers : Walkers
+        weights : Weights
+            Both changed in place.
+        n_rounds : int
+        turn : int
+            Rounds made on common weights, after which ln g rises.
+        snapshots : Snapshots, optional
+            Filled on the way.
+
+        Raises
+        ------
+        OracleError
+            If the device fails; walkers and weights are then those of the last snapshot at best.
+        """
+        ...
+
+
+@runtime_checkable
+class DeviceOracle(EnergyOracle, Protocol):
+    """An oracle whose walkers can stay on an accelerator."""
+
+    def on_device(self) -> DeviceCrowd:
+        """Return what advances walkers there; its energies equal those of ``energies`` bit for bit."""
+        ...
+
+
 @runtime_checkable
 class ModelOracle(EnergyOracle, Protocol):
     """An oracle whose model can also be called the plain way, one configuration at a time."""

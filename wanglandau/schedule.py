@@ -19,11 +19,10 @@ from typing import Protocol
 import numpy as np
 
 from wanglandau.kernels import FIXED, HOLDS_STATES, ONE_OVER_T
-from wanglandau.walkers import Weights
+from wanglandau.walkers import MANY_WALKERS, Weights
 
 FLATNESS_FEW_WALKERS = 0.5
 FLATNESS_MANY_WALKERS = 0.8
-MANY_WALKERS = 8
 MIN_ROUNDS_PER_STAGE = 50
 TRIALS_PER_BIN_AND_CHECK = 100
 SETTLED_LN_F = 2e-4

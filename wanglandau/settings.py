@@ -44,7 +44,8 @@ class WangLandauSettings:
         Energy windows of a run, walked at the same time with replica exchange between neighbours; default: one for
         every 128 sites.
     walkers : int or None
-        Walkers that share a histogram; default: 4 with a compiled energy, 64 without; 1 with several windows.
+        Walkers that share a histogram; default: 4 with a compiled energy, 64 without, 8192 on an accelerator; 1
+        with several windows.
     teams : int
         Histograms of one window, each with walkers of its own; their ln g are averaged at the end of every stage.
     overlap : float

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wanglandau import kernels
-from wanglandau.crowd import advance_crowd, rounds_together
+from wanglandau.crowd import advance_crowd
 from wanglandau.energy_grid import MAX_BINS, EnergyGrid
 from wanglandau.errors import InputError
 from wanglandau.kernels import FIXED
@@ -31,6 +31,7 @@ from wanglandau.schedule import (
 )
 from wanglandau.settings import WangLandauSettings
 from wanglandau.starting_weights import ExpectedWeights
+from wanglandau.turns import rounds_together
 from wanglandau.walkers import Engine, Walkers, Weights, Window, count_proposals, flat_weights, sort_into_bins
 
 MAX_COUNTED_BINS = 3000
@@ -103,7 +104,7 @@ class Walk:
 
     def advance(self, engine: Engine, n_rounds: int, snapshots: Snapshots | None = None) -> None:
         """Give every walker so many trials."""
-        if self.crowded and engine.compiled is not None:
+        if self.crowded and engine.compiled is not None and not engine.takes_to_device(self.walkers.n_walkers):
             advance_crowd(engine, self.walkers, self.weights, n_rounds, snapshots)
         else:
             engine.advance(self.walkers, self.weights, n_rounds, snapshots)

@@ -16,7 +16,8 @@ import numpy as np
 from wanglandau import kernels, rounds
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError, OracleError
-from wanglandau.oracle import CompiledEnergy, CompiledOracle, EnergyOracle, checked_energies
+from wanglandau.oracle import CompiledEnergy, CompiledOracle, DeviceCrowd, DeviceOracle, EnergyOracle, checked_energies
+from wanglandau.turns import ROUNDS_ON_FIXED_WEIGHTS, rounds_together
 
 
 @dataclass
@@ -175,6 +176,10 @@ def _make_control(start: float, inverse_width: float, energy_bins: int, flipping
     return control
 
 
+MANY_WALKERS = 8
+"""More than so many walkers on one histogram are a crowd: they cannot see every update of each other's at once."""
+WORTH_THE_DEVICE = 256
+"""Walkers from which on an accelerator is faster than compiled code."""
 _NO_PROPOSALS = np.zeros((0, 1), dtype=np.int64)
 
 
@@ -254,6 +259,8 @@ class Engine:
     oracle : EnergyOracle
     compiled : CompiledEnergy or None
         None for the batched path; taken from the oracle where it has one.
+    device : DeviceCrowd or None
+        Where crowds of walkers stay on an accelerator; taken from the oracle where it has one.
     executor : Executor or None
         Shares out groups of walkers where there are many on one histogram; changes no result.
     stop : Event
@@ -264,14 +271,20 @@ class Engine:
 
     oracle: EnergyOracle
     compiled: CompiledEnergy | None = None
+    device: DeviceCrowd | None = None
     executor: Executor | None = None
     stop: Event = field(default_factory=Event)
     on_trials: Callable[[int], object] = _ignore
 
     @classmethod
     def fastest(cls, oracle: EnergyOracle) -> Engine:
-        """Choose the compiled path if the oracle offers it."""
-        return cls(oracle, oracle.compiled() if isinstance(oracle, CompiledOracle) else None)
+        """Choose the compiled path if the oracle offers it, and for crowds the accelerator."""
+        compiled = oracle.compiled() if isinstance(oracle, CompiledOracle) else None
+        return cls(oracle, compiled, oracle.on_device() if isinstance(oracle, DeviceOracle) else None)
+
+    def takes_to_device(self, n_walkers: int) -> bool:
+        """Tell whether so many walkers advance on the accelerator; few are faster by compiled code."""
+        return self.device is not None and (self.compiled is None or n_walkers >= WORTH_THE_DEVICE)
 
     def advance(
         self, walkers: Walkers, weights: Weights, n_rounds: int, snapshots: rounds.Snapshots | None = None
@@ -288,12 +301,30 @@ class Engine:
         OracleError
             If an energy cannot be had.
         """
+        if self.device is not None and self.takes_to_device(walkers.n_walkers):
+            self._rounds_on_device(self.device, walkers, weights, n_rounds, snapshots)
+            return
         kept = make_snapshots(walkers, 0, 1) if snapshots is None else snapshots
         if self.compiled is None:
             self._batched_rounds(walkers, weights, n_rounds, kept)
         else:
             self._fused_rounds(self.compiled, walkers, weights, n_rounds, kept)
             self.on_trials(n_rounds * walkers.n_walkers)
+
+    def _rounds_on_device(
+        self,
+        device: DeviceCrowd,
+        walkers: Walkers,
+        weights: Weights,
+        n_rounds: int,
+        snapshots: rounds.Snapshots | None,
+    ) -> None:
+        control = weights.control[0]
+        fixed = control["gain"] == kernels.FIXED and control["ln_f"] == 0.0
+        few = walkers.n_walkers <= MANY_WALKERS
+        turn = ROUNDS_ON_FIXED_WEIGHTS if fixed else 1 if few else rounds_together(walkers.n_walkers)
+        device.advance(walkers, weights, n_rounds, turn, snapshots)
+        self.on_trials(n_rounds * walkers.n_walkers)
 
     def _batched_rounds(self, walkers: Walkers, weights: Weights, n_rounds: int, snapshots: rounds.Snapshots) -> None:
         population, histogram = walkers.population, weights.histogram

@@ -1,0 +1,234 @@
+"""Kernels that make whole turns of trials for walkers of up to 64 sites, and the kernel for single energies."""
+# mypy: ignore-errors
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from surrogate.device.dense_block import dense_output
+from surrogate.device.lattice_block import lattice_energy
+from surrogate.device.steps import (
+    count_visits,
+    exchange_places,
+    find_bin,
+    next_random,
+    pick_sites,
+    turn_round,
+    uniform,
+)
+
+
+@triton.jit
+def dense_energy(
+    mask,
+    site_numbers,
+    weights,
+    low,
+    nodes,
+    numbers,
+    BLOCK: tl.constexpr,
+    SITES: tl.constexpr,
+    WIDTH: tl.constexpr,
+    CHUNK: tl.constexpr,
+    A: tl.constexpr,
+    B: tl.constexpr,
+    C: tl.constexpr,
+    OWN: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    """Return energies, ``float64[BLOCK]``, Ry, of occupations with a bit for each site; ``numbers``: see fused_turn."""
+    occupied = ((mask[:, None] >> site_numbers[None, :].to(tl.int64)) & 1).to(tl.float32)
+    out = dense_output(occupied, weights, low, nodes, BLOCK, SITES, WIDTH, CHUNK, A, B, C, OWN, PRECISION)
+    quantum = tl.load(numbers + 2)
+    energy = tl.load(numbers + 3) + tl.load(numbers + 4) * out.to(tl.float64)
+    return tl.floor(energy / quantum + 0.5) * quantum
+
+
+@triton.jit
+def dense_energies(
+    masks,
+    energies,
+    weights,
+    low,
+    nodes,
+    numbers,
+    n,
+    BLOCK: tl.constexpr,
+    SITES: tl.constexpr,
+    WIDTH: tl.constexpr,
+    CHUNK: tl.constexpr,
+    A: tl.constexpr,
+    B: tl.constexpr,
+    C: tl.constexpr,
+    OWN: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    """Write the energy of every configuration ``int64[n]``."""
+    rows = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = tl.load(masks + rows, mask=rows < n, other=0)
+    energy = dense_energy(
+        mask, tl.arange(0, SITES), weights, low, nodes, numbers, BLOCK, SITES, WIDTH, CHUNK, A, B, C, OWN, PRECISION
+    )
+    tl.store(energies + rows, energy, mask=rows < n)
+
+
+@triton.jit
+def _sign(mask, site):
+    return 1 - 2 * ((mask >> site.to(tl.int64)) & 1)
+
+
+@triton.jit
+def _change(changes, mask, site, site_numbers, SITES: tl.constexpr):
+    rows = tl.load(changes + site[:, None] * SITES + site_numbers[None, :])
+    return _sign(mask, site)[:, None] * rows
+
+
+@triton.jit
+def fused_turn(
+    masks,
+    places,
+    random,
+    floats,
+    integers,
+    table,
+    visits,
+    totals,
+    proposals,
+    ends,
+    weights,
+    low,
+    nodes,
+    changes,
+    numbers,
+    n_walkers,
+    n_bins,
+    row_length,
+    energy_bins,
+    n_rounds,
+    n_sites: tl.constexpr,
+    BLOCK: tl.constexpr,
+    SITES: tl.constexpr,
+    WIDTH: tl.constexpr,
+    CHUNK: tl.constexpr,
+    A: tl.constexpr,
+    B: tl.constexpr,
+    C: tl.constexpr,
+    OWN: tl.constexpr,
+    PRECISION: tl.constexpr,
+    BITS: tl.constexpr,
+    STAR: tl.constexpr,
+    FLIPPING: tl.constexpr,
+    COUNTING: tl.constexpr,
+    HOLDS_BOTTOM: tl.constexpr,
+    HOLDS_TOP: tl.constexpr,
+):
+    """Give a block of walkers ``n_rounds`` trials on common weights.
+
+    Walkers are ``masks`` int64[n_walkers], ``places`` int32[n_walkers, n_sites], and the arrays of
+    :class:`surrogate.device.state.DeviceWalkers`; weights are those of :class:`DeviceWeights`. ``numbers`` is
+    float64[5]: start of the grid, inverse width of its bins, energy quantum, and shift and scale of a dense network.
+    BITS > 0 makes it the lattice surrogate, whose tables are ``weights`` (the star energies from place STAR on) and
+    ``changes`` int64[SITES, SITES].
+    """
+    rows = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    real = rows < n_walkers
+    sites = tl.arange(0, SITES)
+    cells = rows[:, None] * n_sites + sites[None, :]
+    known = real[:, None] & (sites < n_sites)[None, :]
+    mask = tl.load(masks + rows, mask=real, other=0)
+    lists = tl.load(places + cells, mask=known, other=0)
+    s0 = tl.load(random + 4 * rows, mask=real, other=1).to(tl.uint64, bitcast=True)
+    s1 = tl.load(random + 4 * rows + 1, mask=real, other=1).to(tl.uint64, bitcast=True)
+    s2 = tl.load(random + 4 * rows + 2, mask=real, other=1).to(tl.uint64, bitcast=True)
+    s3 = tl.load(random + 4 * rows + 3, mask=real, other=1).to(tl.uint64, bitcast=True)
+    energy = tl.load(floats + rows, mask=real, other=0.0)
+    lowest = tl.load(floats + n_walkers + rows, mask=real, other=0.0)
+    highest = tl.load(floats + 2 * n_walkers + rows, mask=real, other=0.0)
+    lowest_refused = tl.load(floats + 3 * n_walkers + rows, mask=real, other=0.0)
+    highest_refused = tl.load(floats + 4 * n_walkers + rows, mask=real, other=0.0)
+    beta = tl.load(floats + 5 * n_walkers + rows, mask=real, other=0.0)
+    field = tl.load(floats + 6 * n_walkers + rows, mask=real, other=0.0)
+    composition = tl.load(integers + rows, mask=real, other=1)
+    index = tl.load(integers + n_walkers + rows, mask=real, other=0)
+    origin = tl.load(integers + 2 * n_walkers + rows, mask=real, other=0)
+    aim = tl.load(integers + 3 * n_walkers + rows, mask=real, other=0)
+    accepted = tl.load(integers + 4 * n_walkers + rows, mask=real, other=0)
+    out_of_range = tl.load(integers + 5 * n_walkers + rows, mask=real, other=0)
+    heading = tl.load(integers + 6 * n_walkers + rows, mask=real, other=0)
+    half_trips = tl.load(integers + 7 * n_walkers + rows, mask=real, other=0)
+    start, inverse_width = tl.load(numbers), tl.load(numbers + 1)
+    bottom, top = tl.load(ends), tl.load(ends + 1)
+    weight = tl.load(table + index, mask=real, other=0.0)
+    if BITS > 0:
+        surroundings = tl.zeros((BLOCK, SITES), dtype=tl.int64)
+        for site in range(n_sites):
+            bit = (mask >> site) & 1
+            surroundings += bit[:, None] * tl.load(changes + site * SITES + sites)[None, :]
+    for _ in range(n_rounds):
+        bits, s0, s1, s2, s3 = next_random(s0, s1, s2, s3)
+        first, second, site1, site2 = pick_sites(bits, composition, lists, sites, n_sites, FLIPPING)
+        proposed = mask ^ (tl.full((BLOCK,), 1, tl.int64) << site1.to(tl.int64))
+        new_composition = composition
+        if FLIPPING:
+            new_composition = composition + _sign(mask, site1)
+        else:
+            proposed = proposed ^ (tl.full((BLOCK,), 1, tl.int64) << site2.to(tl.int64))
+        if BITS > 0:
+            moved = surroundings + _change(changes, mask, site1, sites, SITES)
+            if not FLIPPING:
+                moved += _change(changes, mask, site2, sites, SITES)
+            new_energy = lattice_energy(moved, weights, weights + STAR, known, BITS)
+        else:
+            new_energy = dense_energy(
+                proposed, sites, weights, low, nodes, numbers, BLOCK, SITES, WIDTH, CHUNK, A, B, C, OWN, PRECISION
+            )
+        bits, s0, s1, s2, s3 = next_random(s0, s1, s2, s3)
+        energy_bin, inside = find_bin(new_energy, start, inverse_width, energy_bins)
+        target = energy_bin + new_composition * row_length
+        new_weight = tl.load(table + target, mask=real & inside, other=0.0)
+        gain = beta * (energy - new_energy) + field * (new_composition - composition).to(tl.float64)
+        gain += tl.where(target != index, weight - new_weight, 0.0)
+        taken = inside & ((gain >= 0.0) | (tl.log(uniform(bits)) < gain))
+        origin = index
+        aim = tl.where(inside, target, -1)
+        out_of_range += (inside == 0).to(tl.int64)
+        lowest_refused = tl.where(inside, lowest_refused, tl.minimum(lowest_refused, new_energy))
+        highest_refused = tl.where(inside, highest_refused, tl.maximum(highest_refused, new_energy))
+        if not FLIPPING:
+            lists = exchange_places(lists, sites, taken, first, second, site1, site2)
+        if BITS > 0:
+            surroundings = tl.where(taken[:, None], moved, surroundings)
+        mask = tl.where(taken, proposed, mask)
+        energy = tl.where(taken, new_energy, energy)
+        composition = tl.where(taken, new_composition, composition)
+        index = tl.where(taken, target, index)
+        weight = tl.where(taken, new_weight, weight)
+        accepted += taken.to(tl.int64)
+        lowest = tl.minimum(lowest, energy)
+        highest = tl.maximum(highest, energy)
+        energy_bin = index - composition * row_length
+        count_visits(visits, totals, index, energy_bin, energy, start, inverse_width, n_bins, real)
+        if COUNTING:
+            column = tl.where(aim >= 0, aim, n_bins)
+            tl.atomic_add(proposals + origin * (n_bins + 1) + column, 1, mask=real, sem="relaxed")
+        heading, half_trips = turn_round(heading, half_trips, energy_bin, bottom, top, HOLDS_BOTTOM, HOLDS_TOP)
+    tl.store(masks + rows, mask, mask=real)
+    tl.store(places + cells, lists, mask=known)
+    tl.store(random + 4 * rows, s0.to(tl.int64, bitcast=True), mask=real)
+    tl.store(random + 4 * rows + 1, s1.to(tl.int64, bitcast=True), mask=real)
+    tl.store(random + 4 * rows + 2, s2.to(tl.int64, bitcast=True), mask=real)
+    tl.store(random + 4 * rows + 3, s3.to(tl.int64, bitcast=True), mask=real)
+    tl.store(floats + rows, energy, mask=real)
+    tl.store(floats + n_walkers + rows, lowest, mask=real)
+    tl.store(floats + 2 * n_walkers + rows, highest, mask=real)
+    tl.store(floats + 3 * n_walkers + rows, lowest_refused, mask=real)
+    tl.store(floats + 4 * n_walkers + rows, highest_refused, mask=real)
+    tl.store(integers + rows, composition, mask=real)
+    tl.store(integers + n_walkers + rows, index, mask=real)
+    tl.store(integers + 2 * n_walkers + rows, origin, mask=real)
+    tl.store(integers + 3 * n_walkers + rows, aim, mask=real)
+    tl.store(integers + 4 * n_walkers + rows, accepted, mask=real)
+    tl.store(integers + 5 * n_walkers + rows, out_of_range, mask=real)
+    tl.store(integers + 6 * n_walkers + rows, heading, mask=real)
+    tl.store(integers + 7 * n_walkers + rows, half_trips, mask=real)
