@@ -1,8 +1,8 @@
 """Trained surrogates as oracles: ``--oracle surrogate``, or ``surrogate:WHICH`` with a shipped one or a file.
 
-On the processor a surrogate needs no torch. With ``@cuda`` crowds of walkers stay on the accelerator. Energies of lattice
-networks are the same there to the bit; those of dense networks differ by rounding, so the two have different identities,
-as have those that ``@cpu`` evaluates by torch in float64.
+On the processor a surrogate needs no torch. With ``@cuda`` crowds of walkers stay on the accelerator. Energies of
+lattice networks are the same there to the bit; those of dense networks differ by rounding, so the two have different
+identities, as have those that ``@cpu`` evaluates by torch in float64.
 """
 
 from __future__ import annotations
@@ -133,8 +133,8 @@ def from_argument(argument: str, system: System) -> EnergyOracle:
     ----------
     argument : str
         Path of an artefact, single or ensemble, or ``lattice``, ``dense`` or ``ensemble`` for one that is shipped for
-        the system; nothing means lattice. ``@cuda`` behind it takes crowds of walkers to an accelerator, which ensembles
-        do not do; ``@cuda/ieee`` and the like choose the arithmetic of a dense network there.
+        the system; nothing means lattice. ``@cuda`` behind it takes crowds of walkers to an accelerator, which
+        ensembles do not do; ``@cuda/ieee`` and the like choose the arithmetic of a dense network there.
     system : System
 
     Raises

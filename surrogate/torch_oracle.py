@@ -85,7 +85,7 @@ class TorchOracle:
         """
         n = len(occupations)
         filled = torch.nn.functional.pad(occupations.double(), (0, 0, 0, -n % BLOCK))
-        return torch.cat([self._evaluate((block,)) for block in filled.split(BLOCK)])[:n]
+        return torch.cat([self._evaluate((block,)) for block in torch.split(filled, BLOCK)])[:n]
 
     @torch.no_grad()
     def _evaluate(self, inputs: tuple[Tensor, ...]) -> Tensor:

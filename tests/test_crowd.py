@@ -9,9 +9,10 @@ import pytest
 from exact_weights import FULL, WIDTH, fcc_oracle, fcc_walkers, fcc_weights, walk_error, worst_deviation
 
 from wanglandau import kernels
-from wanglandau.crowd import MAX_GROUPS, ROUNDS_PER_TURN, advance_crowd, rounds_together
+from wanglandau.crowd import advance_crowd
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.settings import WangLandauSettings
+from wanglandau.turns import MAX_GROUPS, ROUNDS_PER_TURN, rounds_together
 from wanglandau.walk import Walk, make_walk
 from wanglandau.walkers import Engine, Walkers, Weights, Window, flat_weights, make_snapshots
 

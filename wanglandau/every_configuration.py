@@ -29,7 +29,14 @@ from wanglandau.configuration_kernels import (
 )
 from wanglandau.errors import InputError, OracleError
 from wanglandau.exact import ExactLevels
-from wanglandau.oracle import ENERGY_QUANTUM, CompiledEnergy, CompiledOracle, EnergyOracle
+from wanglandau.oracle import (
+    ENERGY_QUANTUM,
+    CompiledEnergy,
+    CompiledOracle,
+    CountingOracle,
+    EnergyOracle,
+    LevelCounts,
+)
 from wanglandau.orbits import check_composition, check_size
 from wanglandau.ranks import OneProcess, default_threads
 
@@ -112,7 +119,7 @@ def check_countable(oracle: EnergyOracle) -> None:
         If the lattice is too large, or the oracle is not compiled.
     """
     check_size(oracle.lattice)
-    if not isinstance(oracle, CompiledOracle):
+    if not isinstance(oracle, CompiledOracle | CountingOracle):
         raise InputError(
             "this oracle has no compiled energies, so every configuration would take too long; leave "
             "--every-configuration out, with --orbit-average if its energies are not invariant"
@@ -159,17 +166,15 @@ def every_level(
         If an energy is not finite.
     """
     check_countable(oracle)
-    assert isinstance(oracle, CompiledOracle)
     n_sites = oracle.lattice.n_sites
     check_composition(n_sites, composition)
     wanted = list(range(n_sites + 1)) if composition is None else [composition]
-    n_threads = n_threads or default_threads(OneProcess())
-    counters = [_Counter(oracle.compiled(), n_sites) for _ in range(n_threads)]
-    total = sum(comb(n_sites, c) for c in wanted)
-    if announce is not None:
-        announce(total / (_speed(counters[0], n_sites, wanted) * n_threads))
-    with tqdm(total=total, unit=" configurations", unit_scale=True, disable=None if progress else True) as bar:
-        found = {c: _count_composition(counters, _pieces(n_sites, c), comb(n_sites, c), bar) for c in wanted}
+    if isinstance(oracle, CountingOracle):
+        found = _counted_by(oracle, wanted, progress)
+    else:
+        assert isinstance(oracle, CompiledOracle)
+        counters = [_Counter(oracle.compiled(), n_sites) for _ in range(n_threads or default_threads(OneProcess()))]
+        found = _count_in_threads(counters, n_sites, wanted, progress, announce)
     return ExactLevels(
         n_sites,
         composition,
@@ -179,6 +184,28 @@ def every_level(
         {c: one.ground_states for c, one in found.items()},
         LEVEL_WIDTH,
     )
+
+
+def _counted_by(oracle: CountingOracle, wanted: list[int], progress: bool) -> dict[int, _Composition]:
+    """Let the oracle go through all configurations, whatever composition is wanted."""
+    n_sites = oracle.lattice.n_sites
+    with tqdm(total=2**n_sites, unit=" configurations", unit_scale=True, disable=None if progress else True) as bar:
+        counts = oracle.count_levels(LEVEL_BITS, MAX_KEPT, bar.update)
+    return {c: _composition(counts[c], comb(n_sites, c)) for c in wanted}
+
+
+def _count_in_threads(
+    counters: list[_Counter],
+    n_sites: int,
+    wanted: list[int],
+    progress: bool,
+    announce: Callable[[float], None] | None,
+) -> dict[int, _Composition]:
+    total = sum(comb(n_sites, c) for c in wanted)
+    if announce is not None:
+        announce(total / (_speed(counters[0], n_sites, wanted) * len(counters)))
+    with tqdm(total=total, unit=" configurations", unit_scale=True, disable=None if progress else True) as bar:
+        return {c: _count_composition(counters, _pieces(n_sites, c), comb(n_sites, c), bar) for c in wanted}
 
 
 def _pieces(n_sites: int, composition: int) -> Iterator[_Piece]:
@@ -231,17 +258,22 @@ def _count_composition(
 
 
 def _merged(counters: list[_Counter], lowest: list[_Lowest], n_configurations: int) -> _Composition:
-    """Add up the tallies of all threads and make sure that they count every configuration once."""
+    """Add up the tallies of all threads."""
     used = [counter for counter in counters if len(counter.tally)]
     first = min(counter.first for counter in used)
     tally = np.zeros((max(counter.first + len(counter.tally) for counter in used) - first, 2), dtype=np.int64)
     for counter in used:
         tally[counter.first - first :][: len(counter.tally)] += counter.tally
-    if int(tally[:, 0].sum()) != n_configurations:
-        raise RuntimeError(f"counted {int(tally[:, 0].sum())} configurations where there are {n_configurations}")
-    filled = np.flatnonzero(tally[:, 0])
-    counts, above = tally[filled].T
-    energies = (first + filled) * LEVEL_WIDTH + above / counts * ENERGY_QUANTUM
     bottom = min(one.quanta for one in lowest)
     keys = np.concatenate([one.keys for one in lowest if one.quanta == bottom])[:MAX_KEPT]
-    return _Composition(energies, counts.astype(np.uint64), np.sort(keys).astype(np.uint32))
+    return _composition(LevelCounts(first, tally[:, 0], tally[:, 1], keys), n_configurations)
+
+
+def _composition(found: LevelCounts, n_configurations: int) -> _Composition:
+    """Make levels of counts after making sure that they count every configuration once."""
+    if int(found.counts.sum()) != n_configurations:
+        raise RuntimeError(f"counted {int(found.counts.sum())} configurations where there are {n_configurations}")
+    filled = np.flatnonzero(found.counts)
+    counts, above = found.counts[filled], found.above[filled]
+    energies = (found.first + filled) * LEVEL_WIDTH + above / counts * ENERGY_QUANTUM
+    return _Composition(energies, counts.astype(np.uint64), np.sort(found.lowest_keys).astype(np.uint32))

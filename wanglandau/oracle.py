@@ -174,6 +174,50 @@ class DeviceOracle(EnergyOracle, Protocol):
         ...
 
 
+class LevelCounts(NamedTuple):
+    """Configurations of one composition sorted into levels of equal width; all integers.
+
+    Attributes
+    ----------
+    first : int
+        Number of the first level; level k begins at k widths.
+    counts : int64[n_levels]
+    above : int64[n_levels]
+        Sum of the energies of a level above its lower end, in units of ``ENERGY_QUANTUM``.
+    lowest_keys : int64[n]
+        Configurations of the lowest energy, a bit for each site.
+    """
+
+    first: int
+    counts: np.ndarray
+    above: np.ndarray
+    lowest_keys: np.ndarray
+
+
+@runtime_checkable
+class CountingOracle(EnergyOracle, Protocol):
+    """An oracle that goes through all ``2**n_sites`` configurations by itself."""
+
+    def count_levels(self, level_bits: int, max_kept: int, progress: Callable[[int], object]) -> list[LevelCounts]:
+        """Count the levels of every composition, 0 to n_sites.
+
+        Parameters
+        ----------
+        level_bits : int
+            A level is as wide as ``2**level_bits`` energy quanta.
+        max_kept : int
+            Most configurations of the lowest energy that are kept of a composition.
+        progress : callable
+            Told how many configurations were evaluated since it was last called.
+
+        Raises
+        ------
+        OracleError
+            If the device fails.
+        """
+        ...
+
+
 @runtime_checkable
 class ModelOracle(EnergyOracle, Protocol):
     """An oracle whose model can also be called the plain way, one configuration at a time."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from wanglandau.cut_range import valid_above
 from wanglandau.sampled_density import SampledDensity, standard_error_rms
-from wanglandau.schedule import MANY_WALKERS
+from wanglandau.walkers import MANY_WALKERS
 
 MIN_RUNS = 4
 """Independent runs below which their scatter is no error bar."""

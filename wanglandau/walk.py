@@ -19,7 +19,6 @@ from wanglandau.levels import BOLTZMANN
 from wanglandau.rounds import Snapshots
 from wanglandau.sad import StochasticApproximation, bounded_weights, unbounded_estimate
 from wanglandau.schedule import (
-    MANY_WALKERS,
     SETTLED_STAGES,
     SETTLED_STAGES_EXPECTED,
     Halving,
@@ -32,7 +31,16 @@ from wanglandau.schedule import (
 from wanglandau.settings import WangLandauSettings
 from wanglandau.starting_weights import ExpectedWeights
 from wanglandau.turns import rounds_together
-from wanglandau.walkers import Engine, Walkers, Weights, Window, count_proposals, flat_weights, sort_into_bins
+from wanglandau.walkers import (
+    MANY_WALKERS,
+    Engine,
+    Walkers,
+    Weights,
+    Window,
+    count_proposals,
+    flat_weights,
+    sort_into_bins,
+)
 
 MAX_COUNTED_BINS = 3000
 """Above this, counting trials from bin to bin would take too much memory (8 bytes for every pair of bins)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from surrogate.device.rounds import TensorEnergy, make_round
@@ -40,7 +42,7 @@ class LockStep:
 
     def _replay(self, walkers: DeviceWalkers, weights: DeviceWeights, n_turns: int, n_rounds: int) -> int:
         """Capture a turn and replay it; returns how many turns were made. Capturing makes none."""
-        stream = torch.cuda.Stream()
+        stream: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP_TURNS):

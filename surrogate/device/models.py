@@ -84,10 +84,11 @@ def pack_dense(tables: DenseTables, precision: str, device: torch.device) -> Pac
     nodes.append(_filled(tables.output, (own or total,)))
     weights, low = _split(np.concatenate([layer.ravel() for layer in layers]), precision)
     names = dict(zip("ABC", (*pieces, 0, 0)[:3], strict=True))
-    shape = {"WIDTH": total, "CHUNK": SMALLEST_PIECE, **names, "OWN": own, "PRECISION": precision, "BITS": 0, "STAR": 0}
-    arrays = (torch.from_numpy(values).to(device) for values in (weights, low, np.concatenate(nodes)))
+    sizes = {"WIDTH": total, "CHUNK": SMALLEST_PIECE, **names, "OWN": own, "BITS": 0, "STAR": 0}
+    shape: dict[str, int | str] = {**sizes, "PRECISION": precision}
+    first, rest, last = (torch.from_numpy(values).to(device) for values in (weights, low, np.concatenate(nodes)))
     empty = torch.zeros(1, dtype=torch.int64, device=device)
-    return PackedModel(*arrays, empty, _numbers(tables.shift, tables.scale, device), sites, shape)
+    return PackedModel(first, rest, last, empty, _numbers(tables.shift, tables.scale, device), sites, shape)
 
 
 def scaled(tables: DenseTables) -> DenseTables:
@@ -156,7 +157,7 @@ def pack_lattice(tables: LatticeTables, device: torch.device) -> PackedModel:
     for flipped in range(n_sites):
         np.add.at(changes[flipped], tables.touched[flipped], tables.changes[flipped].astype(np.int64))
     flat = np.concatenate([tables.site_energies, tables.star_energies])
-    shape = {"WIDTH": 0, "CHUNK": 0, "A": 0, "B": 0, "C": 0, "OWN": 0, "PRECISION": "ieee"}
+    shape: dict[str, int | str] = {"WIDTH": 0, "CHUNK": 0, "A": 0, "B": 0, "C": 0, "OWN": 0, "PRECISION": "ieee"}
     shape |= {"BITS": int(tables.bits), "STAR": len(tables.site_energies)}
     empty = torch.zeros(1, device=device)
     arrays = (torch.from_numpy(flat).to(device), empty, empty, torch.from_numpy(changes).to(device))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from surrogate.dense_energy import DenseEnergy
 from surrogate.dense_kernels import DenseTables
 from surrogate.device.crowds import Crowd
 from surrogate.device.energies import EnergyOfConfigurations, LatticeSurroundings
+from surrogate.device.enumeration import count_levels
 from surrogate.device.lock_step import LockStep
 from surrogate.device.models import MASK_SITES, PRECISIONS, pack_dense, pack_lattice
 from surrogate.lattice_energy import LatticeEnergy
@@ -22,7 +24,7 @@ from surrogate.oracle import SurrogateOracle, surrogate_identity
 from surrogate.torch_oracle import TorchOracle
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
-from wanglandau.oracle import DeviceCrowd, EnergyOracle, occupation_rows
+from wanglandau.oracle import DeviceCrowd, EnergyOracle, LevelCounts, occupation_rows
 
 ACCURATE = ("fp16x3", "tf32x3", "ieee")
 """Arithmetic as accurate as float32."""
@@ -100,6 +102,15 @@ class DenseOnDevice:
 
         return dense_energies_of(self._model, self._tiling, masks)
 
+    def count_levels(self, level_bits: int, max_kept: int, progress: Callable[[int], object]) -> list[LevelCounts]:
+        """Count the levels of all configurations; see :class:`wanglandau.oracle.CountingOracle`."""
+        try:
+            return count_levels(
+                self.energies_of_masks, self.lattice.n_sites, level_bits, max_kept, self._device, progress
+            )
+        except RuntimeError as error:
+            raise OracleError(f"the device {self._device} failed: {str(error).splitlines()[0]}") from error
+
     def on_device(self) -> DeviceCrowd:
         """Return what advances walkers on the device."""
         from surrogate.device.fused_walks import FusedTurns
@@ -120,10 +131,8 @@ class DenseOnDevice:
             return ""
         rows = np.random.default_rng(0).integers(0, 2, (SAMPLE, self.lattice.n_sites), dtype=np.int8)
         error = np.abs(self.energies(rows) - TorchOracle(self.artefact, self.lattice, "cpu").energies(rows)).max()
-        meV = error * units.Ry * 1e3 / self.lattice.n_sites
-        return (
-            f"Arithmetic {precision}: energies of {SAMPLE} random configurations are off by up to {meV:.2g} meV/atom."
-        )
+        error *= units.Ry * 1e3 / self.lattice.n_sites
+        return f"Arithmetic {precision}: {SAMPLE} random configurations are off by up to {error:.2g} meV/atom."
 
 
 class LockStepOracle(TorchOracle):
@@ -160,9 +169,7 @@ def oracle_on(artefact: Artefact, lattice: Lattice, argument: str) -> EnergyOrac
     fused = device.type == "cuda" and has_triton() and lattice.n_sites <= MASK_SITES
     dense = artefact.card.architecture == "dense"
     if slash and not (dense and fused):
-        raise InputError(
-            f"arithmetic {precision!r} is a choice of dense networks on cuda only; leave '/{precision}' out"
-        )
+        raise InputError(f"arithmetic {precision!r} is a choice of dense networks on cuda; leave '/{precision}' out")
     if device.type == "cpu":
         return TorchOracle(artefact, lattice, name)
     if dense and fused:
