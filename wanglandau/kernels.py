@@ -220,9 +220,10 @@ def decide(
     if target != walker.bin:
         gain += weight_of(bins, control, walker.bin) - weight_of(bins, control, target)
     # (0, 1], so that its logarithm is finite; one branch for both conditions, as neither can be foretold
-    uniform = (np.float64(random_bits >> np.uint64(11)) + 1.0) * 2.0**-53
-    if (gain < 0.0) & (np.log(uniform) >= gain):
-        return False
+    if gain < 0.0:
+        uniform = (np.float64(random_bits >> np.uint64(11)) + 1.0) * 2.0**-53
+        if np.log(uniform) >= gain:
+            return False
     walker.energy = energy
     walker.composition = composition
     walker.bin = target

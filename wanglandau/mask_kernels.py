@@ -6,9 +6,8 @@ multiple of ``ENERGY_QUANTUM``, so that all sums are exact in float64, as in :mo
 The cache row of a walker::
 
     cache[0]   energy, Ry
-    cache[1]   energy after the last trial, Ry
-    cache[2]   second-species sites, one bit each (the 64 bits of a uint64)
-    cache[3]   the same after the last trial
+    cache[1]   second-species sites, one bit each (the 64 bits of a uint64)
+    cache[2]   energy after the last trial, Ry
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from numba import njit
 from wanglandau.intrinsics import borrow, count_ones
 
 MAX_SITES = 64
-CACHE_SIZE = 4
+CACHE_SIZE = 3
 
 
 class MaskTables(NamedTuple):
@@ -52,8 +51,8 @@ def prepare(tables: MaskTables, occupations: np.ndarray, cache: np.ndarray) -> f
             twice += _unlike(tables.neighbours[kind, site], word, np.uint64(site))
         energy += tables.energies[kind] * (twice // 2)
     words = cache.view(np.uint64)
-    words[2] = words[3] = word
-    cache[0] = cache[1] = energy
+    words[1] = word
+    cache[0] = cache[2] = energy
     return energy
 
 
@@ -61,26 +60,28 @@ def prepare(tables: MaskTables, occupations: np.ndarray, cache: np.ndarray) -> f
 def trial(tables: MaskTables, occupations: np.ndarray, cache: np.ndarray, flips: np.ndarray) -> float:
     """Return the energy after flipping the sites ``flips``, Ry."""
     neighbours, energies, words = borrow(tables.neighbours), borrow(tables.energies), borrow(cache).view(np.uint64)
-    energy, word = cache[0], words[2]
+    energy = cache[0]
     for kind in range(len(energies)):
-        word, change = words[2], 0
+        word, change = words[1], 0
         for i in range(len(flips)):
             site = np.uint64(np.uint32(flips[i]))
             near = neighbours[np.uint64(kind), site]
             change += count_ones(near) - 2 * _unlike(near, word, site)
             word ^= np.uint64(1) << site
         energy += energies[np.uint64(kind)] * change
-    cache[1], words[3] = energy, word
+    cache[2] = energy
     return energy
 
 
 @njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
 def commit(tables: MaskTables, occupations: np.ndarray, cache: np.ndarray, flips: np.ndarray) -> None:
     """Make the flips of the last trial."""
-    words = cache.view(np.uint64)
-    cache[0], words[2] = cache[1], words[3]
+    words = borrow(cache).view(np.uint64)
     for i in range(len(flips)):
-        occupations[np.uint32(flips[i])] ^= 1
+        site = np.uint32(flips[i])
+        words[1] ^= np.uint64(1) << np.uint64(site)
+        occupations[site] ^= 1
+    cache[0] = cache[2]
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")

@@ -91,7 +91,7 @@ class PairOracle:
         return pair_kernels.all_energies(self._tables, occupation_rows(occupations, self.lattice.n_sites))
 
     def compiled(self) -> CompiledEnergy:
-        """Return tables and compiled functions for the sampling kernel: of bit masks up to 64 sites, of fields above."""
+        """Return tables and compiled functions for the sampling kernel: bit masks up to 64 sites, fields above."""
         if self.lattice.n_sites <= mask_kernels.MAX_SITES:
             tables = _mask_tables(self._tables)
             return CompiledEnergy(
