@@ -137,7 +137,7 @@ def _mask_tables(tables: pair_kernels.BondTables) -> mask_kernels.MaskTables:
     energies = np.unique(tables.bonds[tables.bonds != 0.0])
     bits = np.uint64(1) << tables.neighbours.astype(np.uint64)
     masks = [np.bitwise_or.reduce(np.where(tables.bonds == energy, bits, np.uint64(0)), axis=1) for energy in energies]
-    return mask_kernels.MaskTables(np.array(masks, dtype=np.uint64).reshape(len(energies), -1), energies)
+    return mask_kernels.MaskTables(np.array(masks, dtype=np.uint64).reshape(len(energies), len(bits)), energies)
 
 
 def _bonds_of_site(site: int, shells: Sequence[Shell], energies: np.ndarray) -> dict[int, float]:
