@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from ase import units
 
+from wanglandau import mask_kernels, pair_kernels
+from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 from wanglandau.oracle import CompiledOracle, EnergyOracle
 from wanglandau.pair_model import PairOracle, from_argument
 from wanglandau.systems import load_system
+from wanglandau.walkers import Engine, flat_weights, make_walkers
 
 CUAU = ("Cu", "Au")
 EXAMPLES = Path(__file__).parent.parent / "examples" / "pair_models"
@@ -31,10 +34,20 @@ def counted_by_image(oracle: PairOracle, row: np.ndarray) -> float:
 
 @pytest.mark.parametrize(
     ("structure", "repeat", "n_shells"),
-    [("fcc", (2, 2, 2), 2), ("fcc", (2, 2, 1), 3), ("bcc", (2, 2, 4), 3), ("sc", (1, 1, 2), 4), ("fcc", (3, 3, 2), 1)],
+    [
+        ("fcc", (2, 2, 2), 2),
+        ("fcc", (2, 2, 1), 3),
+        ("bcc", (2, 2, 4), 3),
+        ("sc", (1, 1, 2), 4),
+        ("sc", (4, 4, 4), 2),
+        ("fcc", (3, 3, 2), 1),
+    ],
 )
 class TestEveryCell:
-    """Cells with double bonds (fcc 2x2x2, shell 2), self-images (sc 1x1x2) and none of either (fcc 3x3x2, shell 1)."""
+    """Cells with double bonds (fcc 2x2x2, shell 2), self-images (sc 1x1x2) and none of either (fcc 3x3x2, shell 1).
+
+    One has as many sites as a word has bits (sc 4x4x4), one has more (fcc 3x3x2).
+    """
 
     @pytest.fixture()
     def oracle(self, structure: str, repeat: tuple[int, int, int], n_shells: int) -> PairOracle:
@@ -45,8 +58,15 @@ class TestEveryCell:
         rows = random_rows(oracle, 40)
         np.testing.assert_array_equal(oracle.energies(rows), [counted_by_image(oracle, row) for row in rows])
 
-    def test_compiled_walk_stays_exact(self, oracle: PairOracle) -> None:
+    @pytest.mark.parametrize("max_sites", [0, mask_kernels.MAX_SITES])
+    def test_compiled_walk_stays_exact(
+        self, oracle: PairOracle, max_sites: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Both with fields of sites and with masks of bits where the cell is small enough."""
+        monkeypatch.setattr(mask_kernels, "MAX_SITES", max_sites)
         compiled, rng = oracle.compiled(), np.random.default_rng(3)
+        masked = oracle.lattice.n_sites <= max_sites
+        assert compiled.trial is (mask_kernels if masked else pair_kernels).trial
         row = random_rows(oracle, 1)[0]
         cache = np.empty(compiled.cache_size)
         assert compiled.prepare(compiled.parameters, row, cache) == oracle.energies(row[None])[0]
@@ -69,6 +89,34 @@ class TestEveryCell:
     def test_invariant_under_the_space_group(self, oracle: PairOracle) -> None:
         row = random_rows(oracle, 1)[0]
         assert np.unique(oracle.energies(row[oracle.lattice.symmetry])).size == 1
+
+
+@pytest.mark.parametrize("flipping", [False, True])
+def test_long_walks_with_masks_and_with_fields_are_the_same(flipping: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    oracle = PairOracle(Lattice.cubic("sc", CUAU, 7.3, (4, 4, 2)), [-0.003, 0.0011, 0.00037])
+    states = []
+    for max_sites in (0, mask_kernels.MAX_SITES):
+        monkeypatch.setattr(mask_kernels, "MAX_SITES", max_sites)
+        walkers = make_walkers(oracle, None if flipping else 13, 2, np.random.SeedSequence(5))
+        weights = flat_weights(EnergyGrid(-0.5, 0.003, 300), walkers, 0.1)
+        Engine.fastest(oracle).advance(walkers, weights, 300_000)
+        states.append((walkers, weights))
+    (fields, field_weights), (masks, mask_weights) = states
+    assert np.array_equal(masks.records["energy"], oracle.energies(masks.occupations))
+    assert np.array_equal(masks.records, fields.records)
+    assert np.array_equal(masks.occupations, fields.occupations)
+    assert np.array_equal(mask_weights.bins, field_weights.bins)
+    assert mask_weights.control["bins_seen"] > 20
+    assert 60_000 < masks.records["accepted"].sum() < 600_000
+
+
+def test_bonds_of_no_energy() -> None:
+    """Not one distinct bond energy is left for the masks."""
+    oracle = PairOracle(Lattice.cubic("sc", CUAU, 7.3, (1, 1, 2)), [0.0])
+    compiled, row = oracle.compiled(), np.array([0, 1], dtype=np.int8)
+    cache = np.empty(compiled.cache_size)
+    assert compiled.prepare(compiled.parameters, row, cache) == 0.0
+    assert compiled.trial(compiled.parameters, row, cache, np.array([0], dtype=np.int32)) == 0.0
 
 
 def test_bcc_16_atoms_is_the_complete_bipartite_graph() -> None:

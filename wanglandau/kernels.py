@@ -90,7 +90,7 @@ CONTROL = np.dtype(
 """Scalars of a walk."""
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def next_random(state: np.ndarray) -> np.uint64:
     """Advance one xoshiro256++ stream, ``uint64[4]``, and return 64 random bits."""
     total = state[0] + state[3]
@@ -105,7 +105,7 @@ def next_random(state: np.ndarray) -> np.uint64:
     return result
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def pick_move(sites: np.ndarray, walker: Any, picks: np.ndarray, flips: np.ndarray) -> None:
     """Choose the sites of a trial uniformly, from one draw of 64 bits.
 
@@ -118,30 +118,30 @@ def pick_move(sites: np.ndarray, walker: Any, picks: np.ndarray, flips: np.ndarr
     if len(flips) == 1:
         flips[0] = np.int32((low * np.uint64(len(sites))) >> np.uint64(32))
         return
-    picks[0] = np.int32((low * np.uint64(walker.composition)) >> np.uint64(32))
-    picks[1] = walker.composition + np.int32((high * np.uint64(len(sites) - walker.composition)) >> np.uint64(32))
-    flips[0] = sites[picks[0]]
-    flips[1] = sites[picks[1]]
+    n_second = np.uint64(walker.composition)
+    first = (low * n_second) >> np.uint64(32)
+    second = n_second + ((high * (np.uint64(len(sites)) - n_second)) >> np.uint64(32))
+    picks[0], picks[1] = first, second
+    flips[0], flips[1] = sites[first], sites[second]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def make_move(sites: np.ndarray, picks: np.ndarray, flips: np.ndarray) -> None:
     """Keep the list of sites in step with a swap that was made; flips need no list."""
     if len(flips) == 2:
-        kept = sites[picks[0]]
-        sites[picks[0]] = sites[picks[1]]
-        sites[picks[1]] = kept
+        first, second = np.uint32(picks[0]), np.uint32(picks[1])
+        sites[first], sites[second] = sites[second], sites[first]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def composition_after(occupations: np.ndarray, walker: Any, flips: np.ndarray) -> np.int64:
     """Return the number of second-species atoms after a move."""
     if len(flips) == 2:
         return walker.composition
-    return walker.composition + 1 - 2 * np.int64(occupations[flips[0]])
+    return walker.composition + 1 - 2 * np.int64(occupations[np.uint32(flips[0])])
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def bin_of(energy: float, composition: Any, control: Any) -> np.int64:
     """Return the bin of a state, the expression of :meth:`EnergyGrid.index`; -1 outside the grid."""
     index = np.int64(np.floor((energy - control.start) * control.inverse_width))
@@ -150,7 +150,7 @@ def bin_of(energy: float, composition: Any, control: Any) -> np.int64:
     return index + composition * control.row_length
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _weight_of_unseen(bins: np.ndarray) -> float:
     """Return the ln g that a bin unheard of counts with: the lowest of those visited so far or expected."""
     lowest = np.inf
@@ -160,7 +160,7 @@ def _weight_of_unseen(bins: np.ndarray) -> float:
     return lowest if lowest < np.inf else 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def weight_of(bins: np.ndarray, control: Any, index: Any) -> float:
     """Return the ln g with which a bin counts in the acceptance.
 
@@ -172,19 +172,20 @@ def weight_of(bins: np.ndarray, control: Any, index: Any) -> float:
             return bins[control.high_end].ln_g
         if index < control.low_end:
             return bins[control.low_end].ln_g + control.slope * (index - control.low_end)
-    if not (bins[index].seen or bins[index].expected):
+    there = bins[np.uint64(index)]
+    if not (there.seen or there.expected):
         return _weight_of_unseen(bins)
-    return bins[index].ln_g
+    return there.ln_g
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _note_out_of_range(walker: Any, energy: float) -> None:
     walker.out_of_range += 1
     walker.lowest_refused = min(walker.lowest_refused, energy)
     walker.highest_refused = max(walker.highest_refused, energy)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def decide(
     walker: Any, bins: np.ndarray, control: Any, energy: float, composition: Any, log_proposal_ratio: float
 ) -> bool:
@@ -218,8 +219,8 @@ def decide(
     gain += log_proposal_ratio
     if target != walker.bin:
         gain += weight_of(bins, control, walker.bin) - weight_of(bins, control, target)
+    # (0, 1], so that its logarithm is finite; one branch for both conditions, as neither can be foretold
     if gain < 0.0:
-        # (0, 1], so that its logarithm is finite
         uniform = (np.float64(random_bits >> np.uint64(11)) + 1.0) * 2.0**-53
         if np.log(uniform) >= gain:
             return False
@@ -232,18 +233,17 @@ def decide(
     return True
 
 
-@njit(cache=True)
-def _first_visit(bins: np.ndarray, control: Any, index: Any) -> None:
+@njit(cache=True, error_model="numpy")
+def _first_visit(bins: np.ndarray, control: Any, index: Any, energy_bin: Any) -> None:
     bins[index].ln_g = weight_of(bins, control, index)
     bins[index].seen = 1
     control.bins_seen += 1
     control.bins_found += not bins[index].expected
-    energy_bin = index % control.row_length if control.row_length else index
     control.lowest_seen = min(control.lowest_seen, energy_bin)
     control.highest_seen = max(control.highest_seen, energy_bin)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _record_trip(walker: Any, control: Any, index: Any) -> None:
     """Count passages between the two ends of the visited range, or of the range of interest."""
     bottom = control.low_end if control.bounded else control.lowest_seen
@@ -258,7 +258,7 @@ def _record_trip(walker: Any, control: Any, index: Any) -> None:
         walker.heading = -1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def record(walker: Any, bins: np.ndarray, control: Any, proposals: np.ndarray) -> None:
     """Record where a walker stands after a trial, accepted or not, and raise ln g there.
 
@@ -272,13 +272,13 @@ def record(walker: Any, bins: np.ndarray, control: Any, proposals: np.ndarray) -
         ``control.counting`` is 0.
     """
     index = walker.bin
-    if not bins[index].seen:
-        _first_visit(bins, control, index)
-    here = bins[index]
+    energy_bin = index - walker.composition * control.row_length
+    here = bins[np.uint64(index)]
+    if not here.seen:
+        _first_visit(bins, control, index, energy_bin)
     here.ln_g += control.ln_f
     here.histogram += 1
     here.visits += 1
-    energy_bin = index % control.row_length if control.row_length else index
     if control.inverse_width > 0.0:
         deviation = walker.energy - control.start - (energy_bin + 0.5) / control.inverse_width
         here.energy_sum += deviation
@@ -290,7 +290,7 @@ def record(walker: Any, bins: np.ndarray, control: Any, proposals: np.ndarray) -
     control.trials += 1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def begin_round(control: Any) -> None:
     """Renew ln_f where it follows the number of trials.
 

@@ -20,6 +20,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from wanglandau.intrinsics import borrow
+
 
 class BondTables(NamedTuple):
     """The bonds of each site, all images and shells of one pair of sites added up.
@@ -70,37 +72,42 @@ def prepare(tables: BondTables, occupations: np.ndarray, cache: np.ndarray) -> f
     return cache[0]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
 def trial(tables: BondTables, occupations: np.ndarray, cache: np.ndarray, flips: np.ndarray) -> float:
     """Return the energy after flipping the sites ``flips``, Ry."""
+    neighbours, bonds, fields = borrow(tables.neighbours), borrow(tables.bonds), borrow(cache)[1:-1]
     energy = cache[0]
-    for i in range(flips.size):
-        site = flips[i]
+    for i in range(len(flips)):
+        site = np.uint32(flips[i])
         spin = 1 - 2 * occupations[site]
-        energy += spin * cache[1 + site]
+        energy += spin * fields[site]
         for j in range(i):
-            energy -= 2 * spin * (1 - 2 * occupations[flips[j]]) * _bond(tables, site, flips[j])
+            other = np.uint32(flips[j])
+            place = _place(neighbours[site], flips[j])
+            if place >= 0:
+                energy -= 2 * spin * (1 - 2 * occupations[other]) * bonds[site, np.uint32(place)]
     cache[-1] = energy
     return energy
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
 def commit(tables: BondTables, occupations: np.ndarray, cache: np.ndarray, flips: np.ndarray) -> None:
     """Make the flips of the last trial."""
-    for i in range(flips.size):
-        site = flips[i]
-        change = 2 * (2 * occupations[site] - 1)  # of the spin
-        for k in range(tables.neighbours.shape[1]):
-            cache[1 + tables.neighbours[site, k]] += change * tables.bonds[site, k]
-        occupations[site] = 1 - occupations[site]
+    neighbours, bonds, fields = borrow(tables.neighbours), borrow(tables.bonds), borrow(cache)[1:-1]
+    for i in range(len(flips)):
+        site = np.uint32(flips[i])
+        change = np.float64(4 * occupations[site] - 2)  # of the spin
+        near, strengths = neighbours[site], bonds[site]
+        for k in range(len(near)):
+            fields[np.uint32(near[k])] += change * strengths[k]
+        occupations[site] ^= 1
     cache[0] = cache[-1]
 
 
-@njit(cache=True, nogil=True)
-def _bond(tables: BondTables, site: int, other: int) -> float:
-    """Energy of the bonds between two sites, 0 where they are no neighbours."""
-    energy = 0.0
-    for k in range(tables.neighbours.shape[1]):
-        if tables.neighbours[site, k] == other:
-            energy = tables.bonds[site, k]
-    return energy
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _place(near: np.ndarray, site: np.int32) -> np.int32:
+    """Return the place of a site in a row of neighbours, -1 where it is none; without branches, hence many at once."""
+    place = np.int32(-1)
+    for k in range(len(near)):
+        place = max(place, np.int32(k) if near[k] == site else np.int32(-1))
+    return place

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from ase import units
 
-from wanglandau import pair_kernels
+from wanglandau import mask_kernels, pair_kernels
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 from wanglandau.oracle import ENERGY_QUANTUM, CompiledEnergy, occupation_rows
@@ -91,7 +91,12 @@ class PairOracle:
         return pair_kernels.all_energies(self._tables, occupation_rows(occupations, self.lattice.n_sites))
 
     def compiled(self) -> CompiledEnergy:
-        """Return tables and compiled functions for the sampling kernel."""
+        """Return tables and compiled functions for the sampling kernel: bit masks up to 64 sites, fields above."""
+        if self.lattice.n_sites <= mask_kernels.MAX_SITES:
+            tables = _mask_tables(self._tables)
+            return CompiledEnergy(
+                tables, mask_kernels.CACHE_SIZE, mask_kernels.prepare, mask_kernels.trial, mask_kernels.commit
+            )
         return CompiledEnergy(
             self._tables,
             self.lattice.n_sites + 2,
@@ -125,6 +130,14 @@ def _bond_tables(shells: Sequence[Shell], energies: np.ndarray) -> pair_kernels.
         neighbours[site, : len(row)] = list(row)
         bonds[site, : len(row)] = list(row.values())
     return pair_kernels.BondTables(neighbours, bonds)
+
+
+def _mask_tables(tables: pair_kernels.BondTables) -> mask_kernels.MaskTables:
+    """Sort the bonds by energy and write each site's as bits."""
+    energies = np.unique(tables.bonds[tables.bonds != 0.0])
+    bits = np.uint64(1) << tables.neighbours.astype(np.uint64)
+    masks = [np.bitwise_or.reduce(np.where(tables.bonds == energy, bits, np.uint64(0)), axis=1) for energy in energies]
+    return mask_kernels.MaskTables(np.array(masks, dtype=np.uint64).reshape(len(energies), len(bits)), energies)
 
 
 def _bonds_of_site(site: int, shells: Sequence[Shell], energies: np.ndarray) -> dict[int, float]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from wanglandau.intrinsics import borrow
 from wanglandau.kernels import (
     begin_round,
     composition_after,
@@ -83,7 +84,7 @@ def take_snapshot(snapshots: Snapshots, population: Populations, n_rounds_done: 
 def _fused_loop(n_flips: int) -> Callable[..., None]:
     """Compile the loop for moves that flip so many sites; the number is a constant, for speed."""
 
-    @njit(nogil=True)
+    @njit(nogil=True, error_model="numpy")
     def fused_rounds(
         energy: tuple,
         population: Populations,
@@ -93,17 +94,18 @@ def _fused_loop(n_flips: int) -> Callable[..., None]:
         n_rounds: int,
     ) -> None:
         parameters, trial, commit = energy
-        occupations, sites, records = population
-        bins, proposals = histogram.bins, histogram.proposals
+        occupations, sites = borrow(population.occupations), borrow(population.sites)
+        records, rows = borrow(population.records), borrow(cache)
+        bins, proposals = borrow(histogram.bins), borrow(histogram.proposals)
         control = histogram.control[0]
-        picks = np.empty(2, dtype=np.int32)
-        flips = np.empty(n_flips, dtype=np.int32)
+        picks_held, flips_held = np.empty(2, dtype=np.int32), np.empty(n_flips, dtype=np.int32)
+        picks, flips = borrow(picks_held), borrow(flips_held)
         next_snapshot = snapshots.every if len(snapshots.records) else n_rounds + 1
         for done in range(n_rounds):
             begin_round(control)
             for walker in range(len(records)):
                 here = records[walker]
-                occupied, places, row = occupations[walker], sites[walker], cache[walker]
+                occupied, places, row = occupations[walker], sites[walker], rows[walker]
                 pick_move(places, here, picks, flips)
                 proposed = trial(parameters, occupied, row, flips)
                 composition = composition_after(occupied, here, flips)
@@ -114,6 +116,7 @@ def _fused_loop(n_flips: int) -> Callable[..., None]:
             if done + 1 == next_snapshot:
                 take_snapshot(snapshots, population, next_snapshot)
                 next_snapshot += snapshots.every
+        picks_held[0] = flips_held[0] = 0  # used last here, so that they are not freed before
 
     return fused_rounds
 
