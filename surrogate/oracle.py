@@ -26,7 +26,7 @@ from wanglandau.systems import System
 ENSEMBLE = "ensemble"
 """How the shipped ensemble of a system is called."""
 FIRST = "lattice-v1"
-"""How the lattice surrogate trained on the first version of the shipped data is called: published studies rest on it."""
+"""The lattice surrogate trained on the first version of the shipped data; published studies rest on it."""
 
 
 class SurrogateOracle(NetworkOracle):
