@@ -33,8 +33,8 @@ def label(
     system : str
         cuau, fept or a TOML file that describes another lattice.
     surrogate : str
-        Which one predicts: lattice, dense or ensemble for one that is shipped for the system, or a file written by
-        surrogate train.
+        Which one predicts: lattice, dense, ensemble or lattice-v1 (which labelled the data of the published studies)
+        for one that is shipped for the system, or a file written by surrogate train.
     per_composition : int
         Largest number of configurations of one composition.
     seed : int

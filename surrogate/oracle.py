@@ -26,6 +26,8 @@ from wanglandau.systems import System
 
 ENSEMBLE = "ensemble"
 """How the shipped ensemble of a system is called."""
+FIRST = "lattice-v1"
+"""The lattice surrogate trained on the first version of the shipped data; published studies rest on it."""
 
 
 class SurrogateOracle(NetworkOracle):
@@ -76,7 +78,7 @@ def shipped_artefact(system: System, architecture: str = "lattice") -> Artefact:
 
 
 def shipped_model(system: System, which: str) -> Artefact | Ensemble:
-    """Load the surrogate, ``lattice``, ``dense`` or ``ensemble``, that comes with the package for a system.
+    """Load the surrogate that comes with the package for a system: lattice, dense, ensemble or lattice-v1.
 
     Raises
     ------
@@ -99,7 +101,7 @@ def find_model(which: str, system: System) -> Artefact | Ensemble:
     Parameters
     ----------
     which : str
-        ``lattice``, ``dense``, ``ensemble`` or the path of an artefact.
+        ``lattice``, ``dense``, ``ensemble``, ``lattice-v1`` or the path of an artefact.
     system : System
 
     Raises
@@ -107,7 +109,7 @@ def find_model(which: str, system: System) -> Artefact | Ensemble:
     InputError
         If there is none, it cannot be read, or it has not learnt energies.
     """
-    model = shipped_model(system, which) if which in (*ARCHITECTURES, ENSEMBLE) else load_model(which)
+    model = shipped_model(system, which) if which in (*ARCHITECTURES, ENSEMBLE, FIRST) else load_model(which)
     if "energy" not in model.card.tasks:
         raise InputError(f"this surrogate has learnt {', '.join(model.card.tasks)} but no energy; it is no oracle")
     return model
@@ -132,9 +134,9 @@ def from_argument(argument: str, system: System) -> EnergyOracle:
     Parameters
     ----------
     argument : str
-        Path of an artefact, single or ensemble, or ``lattice``, ``dense`` or ``ensemble`` for one that is shipped for
-        the system; nothing means lattice. ``@cuda`` behind it takes crowds of walkers to an accelerator, which
-        ensembles do not do; ``@cuda/ieee`` and the like choose the arithmetic of a dense network there.
+        Path of an artefact, single or ensemble, or ``lattice``, ``dense``, ``ensemble`` or ``lattice-v1`` for one that
+        is shipped for the system; nothing means lattice. ``@cuda`` behind it takes crowds of walkers to an accelerator,
+        which ensembles do not do; ``@cuda/ieee`` and the like choose the arithmetic of a dense network there.
     system : System
 
     Raises

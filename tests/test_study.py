@@ -180,7 +180,8 @@ def test_quick_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monke
     capsys.readouterr()
     assert (folder / "report.md").is_file() and not (folder / "errors-over-splits.png").exists()
     text = (folder / "report.md").read_text(encoding="utf-8")
-    assert "Model data" in text and "## Ordering" in text and "126.45 K" in text
+    assert "Model data" in text and "## Ordering" in text
+    assert "surrogate:lattice-v1" in text and "126.45 K" in text  # what labelled the published reports
     assert (folder / "parity-energy.png").is_file() and (folder / "results.h5").is_file()
 
 
@@ -188,6 +189,7 @@ def test_quick_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monke
     ("arguments", "message"),
     [
         (["--models", "dense-X"], "no model 'dense-X'"),
+        (["--surrogate", "none.safetensors"], "none.safetensors"),
         (["--splits", "0"], "splits is 0"),
         (["--device", "tpu"], "device is 'tpu'"),
         (["--patience", "0"], "patience is 0"),

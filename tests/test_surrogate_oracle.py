@@ -13,7 +13,7 @@ import pytest
 from surrogate.artefact import load_artefact, save_artefact
 from surrogate.dataset import load_dataset
 from surrogate.fitting import fit_network
-from surrogate.oracle import SurrogateOracle, from_argument, shipped_artefact
+from surrogate.oracle import FIRST, SurrogateOracle, from_argument, shipped_artefact
 from surrogate.settings import DenseSettings, TrainingSettings
 from surrogate.torch_oracle import BLOCK
 from surrogate.xgboost_oracle import fit_xgboost, load_xgboost
@@ -127,6 +127,23 @@ def test_shipped_artefacts_say_what_they_were_trained_on() -> None:
 def test_bad_arguments_are_refused(argument: str, words: str, cuau: System) -> None:
     with pytest.raises(InputError, match=words):
         from_argument(argument, cuau)
+
+
+def test_surrogates_of_the_first_data_stay_as_they_were() -> None:
+    """Published studies on model data were labelled by them."""
+    digests = {"cuau": "8552d9efbc19b966", "fept": "c422eb99171949d7"}
+    for name, digest in digests.items():
+        system = load_system(name)
+        first, now = (shipped_artefact(system, which) for which in (FIRST, "lattice"))
+        assert first.digest()[:16] == digest != now.digest()[:16]
+        left_out = set(first.card.dataset["orbits"]) - set(now.card.dataset["orbits"])
+        assert len(left_out) == {"cuau": 0, "fept": 5}[name]  # those that LSMS had ended too early
+        assert from_argument("lattice-v1", system).identity == SurrogateOracle(first, system.lattice).identity
+
+
+def test_the_first_version_of_the_data_is_the_beginning_of_the_present_one() -> None:
+    card = shipped_artefact(load_system("cuau"), FIRST).card.dataset
+    assert load_dataset("cuau").select(np.arange(card["n_configurations"])).digest == card["digest"]
 
 
 def test_other_alloys_are_refused(tmp_path: Path, cuau: System, fept: System) -> None:
