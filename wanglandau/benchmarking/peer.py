@@ -45,15 +45,18 @@ class PeerKind:
         What tables call it.
     script : Path
         Module for :mod:`~wanglandau.benchmarking.peers.serve`.
+    most_sites : int
+        Largest cell that it sets up within a minute or so.
     """
 
     name: str
     script: Path
+    most_sites: int = 1_000_000
 
 
 PEERS = (
     PeerKind("mchammer", SCRIPTS / "mchammer_walk.py"),
-    PeerKind("smol", SCRIPTS / "smol_walk.py"),
+    PeerKind("smol", SCRIPTS / "smol_walk.py", most_sites=256),
 )
 
 
