@@ -1,10 +1,10 @@
 """How far does replica exchange scale? Measured on this machine's cores, modelled beyond.
 
-Every process has one walk in an energy window of its own (weak scaling); after each block of trials, neighbouring windows exchange
-configurations. The script measures blocks of one process with several numbers of walks, starts itself with mpiexec for
-each number of --ranks, and draws the efficiency with the model of wanglandau.benchmarking.many_nodes, which is fitted to
-the measurements of one process and assumes a latency and a bandwidth. More processes than cores share them: their
-efficiency is that of a core, so that half of it is lost with twice as many.
+Every process has one walk in an energy window of its own (weak scaling); after each block of trials, neighbouring
+windows exchange configurations. The script measures blocks of one process with several numbers of walks, starts itself
+with mpiexec for each number of --ranks, and draws the efficiency with the model of
+wanglandau.benchmarking.many_nodes, which is fitted to one process and assumes a latency and a bandwidth. Where
+processes share cores, efficiency is lost to that: half of it with twice as many processes as cores.
 
 Run: python examples/12_many_nodes.py [--ranks 2 4] [--atoms 4x4x4] [--figure many-nodes.png] [--smoke]
 (as root, Open MPI wants OMPI_ALLOW_RUN_AS_ROOT=1 and OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
@@ -65,8 +65,8 @@ def draw(path: Path, model: Model, measured: list[BlockTimes]) -> None:
 
     note = (
         f"One walk a process, {TRIALS:,} trials between exchanges. Model: {1e3 * model.walk:.3g} ms a block, deviation "
-        f"{100 * model.deviation:.2g} %, exchange {1e3 * model.fixed:.2g} ms + {1e3 * model.each:.2g} ms a walk (measured); "
-        f"latency {1e6 * model.network.latency:g} us, {model.network.bandwidth / 1e9:g} GB/s (assumed). "
+        f"{100 * model.deviation:.2g} %; exchange {1e3 * model.fixed:.2g} + {1e3 * model.each:.2g} ms a walk (measured);"
+        f" latency {1e6 * model.network.latency:g} us, {model.network.bandwidth / 1e9:g} GB/s (assumed). "
         f"{len(os.sched_getaffinity(0))} cores; more processes share them."
     )
     with new_figure(5.2, 3.8) as figure:

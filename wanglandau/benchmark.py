@@ -6,7 +6,7 @@ cell take short turns, see :mod:`wanglandau.benchmarking.contest`.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +35,8 @@ BOND_ENERGY = -50e-3 / 13.605693
 SHIPPED = ("surrogate:lattice", "surrogate:dense")
 DUEL_CELLS = (4, 4, 4)
 MAX_WALKERS = 100_000
+Contestant = tuple[str, str, int]
+"""Oracle, engine or peer, and number of walkers."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,8 @@ def run_benchmark(
             _measure_cell(system, _share(fraction, system), False, settings, specifications, chosen, found)
     if chosen.python is not None and not found.versions:
         raise InputError(
-            f"no peer is installed for {chosen.python}; run: pip install 'alloy-wanglandau[peers]', or give --peer-python"
+            f"no peer is installed for {chosen.python}; run: pip install 'alloy-wanglandau[peers]', or give "
+            "--peer-python"
         )
     fought = _duel(name, fraction, settings, chosen, specifications)
     machine.versions.update(found.versions | ({"BraWl": fought.version} if fought else {}))
@@ -172,7 +175,7 @@ def _measure_cell(
 ) -> None:
     oracles = _oracles(system, specifications, own, found.notes)
     works = [plan_work(name, oracle, composition) for name, oracle in oracles.items()]
-    contestants: dict[Hashable, Advance] = {}
+    contestants: dict[Contestant, Advance] = {}
     with ExitStack() as stack:
         for work in works:
             contestants |= _engines(work, own, settings.walkers)
@@ -180,7 +183,7 @@ def _measure_cell(
         if rivals.python is not None and paired is not None:
             contestants |= _peers(paired, rivals.python, rivals.kinds, stack, found)
         rates = take_turns(contestants, settings.seconds, settings.turns)
-    trials = {key: key[2] * values for key, values in rates.items() if isinstance(key, tuple)}
+    trials = {key: key[2] * values for key, values in rates.items()}
     n_sites = system.lattice.n_sites
     found.rates += [Rate.of(n_sites, *key, values) for key, values in trials.items()]
     found.ratios += _ratios(n_sites, trials)
@@ -207,8 +210,8 @@ def _oracles(
     return chosen
 
 
-def _engines(work: Work, own: bool, walkers: Sequence[int]) -> dict[Hashable, Advance]:
-    """Return the ways to walk: all of them in the system's own cell, elsewhere the fastest with one number of walkers."""
+def _engines(work: Work, own: bool, walkers: Sequence[int]) -> dict[Contestant, Advance]:
+    """Return the ways to walk: all in the system's own cell, elsewhere the fastest with one number of walkers."""
     numbers = {1, *walkers} if own else {walkers[0]}
     ways = {
         (work.name, engine, number): advance
@@ -219,16 +222,18 @@ def _engines(work: Work, own: bool, walkers: Sequence[int]) -> dict[Hashable, Ad
     }
     if not ways and (advance := ENGINES[BATCHED](work, walkers[0])) is not None:
         ways[work.name, BATCHED, walkers[0]] = advance
-    return dict(ways)
+    return ways
 
 
 def _peers(
     work: Work, python: Path, kinds: Sequence[PeerKind], stack: ExitStack, found: _Found
-) -> dict[Hashable, Advance]:
-    ways: dict[Hashable, Advance] = {}
+) -> dict[Contestant, Advance]:
+    ways: dict[Contestant, Advance] = {}
     for kind in kinds:
         if work.n_sites > kind.most_sites:
-            found.notes.append(f"{kind.name} is left out beyond {kind.most_sites} atoms, where its start takes too long")
+            found.notes.append(
+                f"{kind.name} is left out beyond {kind.most_sites} atoms, where its start takes too long"
+            )
             continue
         try:
             peer = stack.enter_context(closing(Peer(kind, work, python)))
@@ -240,8 +245,8 @@ def _peers(
     return ways
 
 
-def _ratios(n_sites: int, trials: dict[tuple[str, str, int], np.ndarray]) -> list[Ratio]:
-    """Compare: each engine at its best with the loop around the same model, and one walker of each oracle with peers."""
+def _ratios(n_sites: int, trials: dict[Contestant, np.ndarray]) -> list[Ratio]:
+    """Compare each engine at its best with the loop around the same model, and one walker of each oracle with peers."""
     ratios = []
     oracles = dict.fromkeys(oracle for oracle, _, _ in trials)
     for oracle, engine in ((oracle, engine) for oracle in oracles for engine in ENGINES if engine != PYTHON_LOOP):
@@ -265,7 +270,6 @@ def _energy_times(work: Work, settings: BenchmarkSettings) -> list[EnergyTime]:
     return [
         EnergyTime(work.n_sites, work.name, size, Spread.of(1.0 / rates), Spread.of(1.0 / (size * rates)))
         for size, rates in calls.items()
-        if isinstance(size, int)
     ]
 
 

@@ -29,6 +29,10 @@ from wanglandau.pair_model import PairOracle
 from wanglandau.walkers import Engine, boltzmann_weights, walkers_at
 
 SHORT_RUN = 20_000
+UNIT = 100_000
+"""Trials, of which the smallest number that is timed is large beside the scatter of start-up."""
+MIN_TURN = 1.0
+"""Seconds of a turn, for the same reason."""
 MAX_TRIALS = 2**31 - 1
 """BraWl counts trials in 32 bits."""
 SAMPLES = 20
@@ -93,10 +97,10 @@ class Brawl:
         self.version, self.energy = "unknown", np.nan
         write_model(work, folder)
 
-    def advance(self, n_trials: int) -> float:
-        """Return the seconds that so many more trials take in a run."""
+    def advance(self, n: int) -> float:
+        """Return the seconds that so many times ``UNIT`` more trials take in a run."""
         short = self._run(SHORT_RUN)
-        return max(self._run(SHORT_RUN + n_trials) - short, 1e-9)
+        return self._run(SHORT_RUN + n * UNIT) - short
 
     def _run(self, n_trials: int) -> float:
         if n_trials > MAX_TRIALS:
@@ -139,18 +143,19 @@ def duel(program: Path, work: Work, seconds: float, turns: int) -> Duel:
     with tempfile.TemporaryDirectory() as name:
         theirs = Brawl(program, work, temperature, Path(name))
         ours, energies = _our_chain(work, temperature)
-        rates = take_turns({"ours": ours, "theirs": theirs.advance}, seconds, turns)
+        rates = take_turns({"ours": ours, "BraWl": theirs.advance}, max(seconds, MIN_TURN * turns), turns)
     mean = float(np.mean(energies[len(energies) // 2 :])) * MEV_PER_RY / work.n_sites
     if not abs(theirs.energy - mean) <= TOLERANCE * abs(mean):
         raise OracleError(f"BraWl does not do the same work: mean energies {theirs.energy} and {mean:.2f} meV/atom")
+    mine, other = UNIT * rates["ours"], UNIT * rates["BraWl"]
     share = unlike_share(work.n_sites, work.composition)
     return Duel(
         work.n_sites,
         temperature,
-        Spread.of(rates["ours"]),
-        Spread.of(rates["theirs"]),
-        Spread.of(share * rates["theirs"]),
-        quotient(rates["ours"], share * rates["theirs"]),
+        Spread.of(mine),
+        Spread.of(other),
+        Spread.of(share * other),
+        quotient(mine, share * other),
         mean,
         theirs.energy,
         theirs.version,
@@ -164,9 +169,9 @@ def _our_chain(work: Work, temperature: float) -> tuple[Advance, list[float]]:
     weights = boltzmann_weights(walkers, units.Ry / (units.kB * temperature))
     energies: list[float] = []
 
-    def advance(n_trials: int) -> None:
+    def advance(n: int) -> None:
         for _ in range(SAMPLES):
-            engine.advance(walkers, weights, max(1, n_trials // SAMPLES))
+            engine.advance(walkers, weights, n * UNIT // SAMPLES)
             energies.append(float(walkers.records["energy"][0]))
 
     return clocked(advance), energies

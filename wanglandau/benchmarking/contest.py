@@ -1,4 +1,4 @@
-"""Timing that a noisy machine cannot fool: contestants take short turns, A B C A B C, and ratios are taken turn by turn.
+"""Timing that a noisy machine cannot fool: contestants take short turns, A B C A B C; ratios are taken turn by turn.
 
 Whatever slows the machine for longer than a turn slows neighbours alike and drops out of their ratio; whatever is
 shorter is cut off by the median over turns.
@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from wanglandau.benchmarking.spread import Spread
+from wanglandau.errors import InputError
 
 Advance = Callable[[int], float]
 """Does so many units of work and returns the seconds they took."""
+Key = TypeVar("Key", bound=Hashable)
 WARM_UP = 10
 """Units before anything counts: kernels are compiled and caches are filled then."""
 GROWTH = 4
@@ -31,7 +34,7 @@ def clocked(work: Callable[[int], object]) -> Advance:
     return advance
 
 
-def take_turns(contestants: Mapping[Hashable, Advance], seconds: float, turns: int) -> dict[Hashable, np.ndarray]:
+def take_turns(contestants: Mapping[Key, Advance], seconds: float, turns: int) -> dict[Key, np.ndarray]:
     """Let all contestants work in turn.
 
     Parameters
@@ -45,13 +48,24 @@ def take_turns(contestants: Mapping[Hashable, Advance], seconds: float, turns: i
     Returns
     -------
     dict of float64[turns], units of work/s
+
+    Raises
+    ------
+    InputError
+        If a turn took no time, which differences of two runs can do.
     """
     sizes = {key: _units_of_a_turn(advance, seconds / turns) for key, advance in contestants.items()}
     rates = {key: np.empty(turns) for key in contestants}
     for turn in range(turns):
         for key, advance in contestants.items():
-            rates[key][turn] = sizes[key] / max(advance(sizes[key]), 1e-9)
+            rates[key][turn] = sizes[key] / _positive(advance(sizes[key]), key)
     return rates
+
+
+def _positive(seconds: float, key: Hashable) -> float:
+    if not seconds > 0:
+        raise InputError(f"a turn of {key} is too short to be told from its start-up; raise --seconds")
+    return seconds
 
 
 def quotient(rates: Sequence[float] | np.ndarray, others: Sequence[float] | np.ndarray) -> Spread:

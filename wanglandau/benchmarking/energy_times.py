@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 import numpy as np
 
 from wanglandau.benchmarking.contest import Advance, clocked
@@ -14,7 +12,7 @@ BATCH_SIZES = (1, 32, 1024)
 """Configurations asked for in one call."""
 
 
-def energy_callers(work: Work) -> dict[Hashable, Advance]:
+def energy_callers(work: Work) -> dict[int, Advance]:
     """Return one contestant for each size of the batch; its unit of work is one call."""
     rng = np.random.default_rng(0)
     return {size: _caller(work, size, rng) for size in BATCH_SIZES}

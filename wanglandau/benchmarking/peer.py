@@ -101,6 +101,7 @@ class Peer:
                 env=os.environ | ONE_THREAD,
             )
         except OSError as error:
+            self._said.close()
             raise InputError(f"cannot start the interpreter of the peers, {python}: {error.strerror}") from error
         checks = random_configurations(work.oracle.lattice, work.composition, N_CHECKS, np.random.default_rng(1))
         try:

@@ -51,14 +51,16 @@ def _against_walkers(axes: Axes, benchmark: Benchmark, colours: dict[str, str]) 
             _draw(axes, chosen, [rate.walkers for rate in chosen], colour, style, mark, f"{oracle}, {engine}")
         _draw_limits(axes, benchmark, oracle, colour)
     axes.set(xscale="log", yscale="log", xlabel="walkers", ylabel="trials/s", title=f"{benchmark.n_sites} atoms")
+    _tick(axes, {rate.walkers for rate in rates})
     axes.legend(fontsize=6.5)
 
 
 def _draw_limits(axes: Axes, benchmark: Benchmark, oracle: str, colour: str) -> None:
     """Draw the two lowest limits; others play no part."""
     line = benchmark.roofline(oracle, benchmark.n_sites)
-    for name in sorted(line.limits, key=line.limits.__getitem__)[:2] if line else []:
-        axes.axhline(line.limits[name], color=colour, linewidth=0.7, linestyle=LIMIT_LINES[name])
+    limits = line.limits if line else {}
+    for name in sorted(limits, key=limits.__getitem__)[:2]:
+        axes.axhline(limits[name], color=colour, linewidth=0.7, linestyle=LIMIT_LINES[name])
 
 
 def _against_atoms(axes: Axes, benchmark: Benchmark, colours: dict[str, str]) -> None:
@@ -79,14 +81,21 @@ def _against_atoms(axes: Axes, benchmark: Benchmark, colours: dict[str, str]) ->
         places = [line.n_sites for line in lines]
         axes.plot(places, [line.lowest for line in lines], color=colour, linewidth=0.7, marker="_", linestyle="-.")
     axes.set(xscale="log", yscale="log", xlabel="atoms", title=f"{fewest} walker{'s' if fewest > 1 else ''}, one core")
+    _tick(axes, {rate.n_sites for rate in benchmark.rates})
     axes.legend(fontsize=6.5)
 
 
-def _draw(
-    axes: Axes, rates: list[Rate], places: list[int], colour: str, style: str, mark: str, label: str
-) -> None:
+def _tick(axes: Axes, places: set[int]) -> None:
+    axes.set_xticks(sorted(places), [str(place) for place in sorted(places)])
+    axes.set_xticks([], minor=True)
+
+
+def _draw(axes: Axes, rates: list[Rate], places: list[int], colour: str, style: str, mark: str, label: str) -> None:
     medians = [rate.trials_per_second for rate in rates]
-    errors = [[rate.trials_per_second - rate.lower for rate in rates], [rate.upper - rate.trials_per_second for rate in rates]]
+    errors = [
+        [rate.trials_per_second - rate.lower for rate in rates],
+        [rate.upper - rate.trials_per_second for rate in rates],
+    ]
     axes.errorbar(
         places, medians, errors, color=colour, linestyle=style or "none", marker=mark, markersize=4, label=label
     )

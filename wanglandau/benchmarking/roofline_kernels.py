@@ -72,7 +72,7 @@ def read_rows(values: np.ndarray, n: int) -> float:
                 values[4, j] + values[5, j] + values[6, j] + values[7, j]
             )
         values[0, 0] = total * np.float32(1e-30)  # so that no pass can be spared
-    return total
+    return float(total)
 
 
 @njit(nogil=True)
@@ -102,4 +102,4 @@ def bare_trials(
             total += table[place & mask]
             place += np.uint64(40503)
         bins[((more >> np.uint64(32)) * np.uint64(len(bins))) >> np.uint64(32)] += 1e-3
-    return total
+    return int(total)

@@ -94,9 +94,7 @@ def _limits(benchmark: Benchmark) -> Table:
         ]
         for name, limit in sorted(line.limits.items(), key=lambda item: item[1]):
             reached = f"{100 * ours[0] / limit:.0f} %" if ours else "-"
-            table.append(
-                [line.oracle, str(line.n_sites), name, three_digits(limit), reached, line.cost.counted]
-            )
+            table.append([line.oracle, str(line.n_sites), name, three_digits(limit), reached, line.cost.counted])
     return table
 
 
@@ -111,5 +109,3 @@ def _energy_times(benchmark: Benchmark) -> Table:
 
 def _microseconds(seconds: Spread) -> str:
     return Spread(1e6 * seconds.median, 1e6 * seconds.lower, 1e6 * seconds.upper, seconds.n).text()
-
-

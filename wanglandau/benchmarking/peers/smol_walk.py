@@ -26,11 +26,15 @@ class Walk:
         self._species, self._lattice = job["species"], Lattice(job["cell"])
         self._positions = job["positions"]
         halves = {symbol: 0.5 for symbol in self._species}
-        disordered = Structure(self._lattice, [halves] * len(self._positions), self._positions, coords_are_cartesian=True)
+        disordered = Structure(
+            self._lattice, [halves] * len(self._positions), self._positions, coords_are_cartesian=True
+        )
         primitive = disordered.get_primitive_structure()
         self._supercell = np.rint(np.array(job["cell"]) @ np.linalg.inv(primitive.lattice.matrix)).astype(int)
         space = ClusterSubspace.from_cutoffs(primitive, cutoffs={2: job["cutoff"]}, basis="sinusoid")
-        strengths = [energy * count / 4 for energy, count in zip(job["bond_energies"], job["coordination"], strict=True)]
+        strengths = [
+            energy * count / 4 for energy, count in zip(job["bond_energies"], job["coordination"], strict=True)
+        ]
         # per primitive cell of one atom: correlations times coefficients
         self._expansion = ClusterExpansion(space, np.array([sum(strengths), 0.0, *(-value for value in strengths)]))
         ensemble = Ensemble.from_cluster_expansion(self._expansion, self._supercell, processor_type="decomposition")
