@@ -64,10 +64,10 @@ def draw(path: Path, model: Model, measured: list[BlockTimes]) -> None:
     from wanglandau.figure_style import EXACT, MARK, SAMPLED, new_figure, save_figure
 
     note = (
-        f"One walk a process, {TRIALS:,} trials between exchanges. Model: {1e3 * model.walk:.3g} ms a block, deviation "
-        f"{100 * model.deviation:.2g} %; exchange {1e3 * model.fixed:.2g} + {1e3 * model.each:.2g} ms a walk (measured);"
-        f" latency {1e6 * model.network.latency:g} us, {model.network.bandwidth / 1e9:g} GB/s (assumed). "
-        f"{len(os.sched_getaffinity(0))} cores; more processes share them."
+        f"One walk a process, {TRIALS:,} trials between exchanges. Model: {1e3 * model.walk:.3g} ms a block, "
+        f"deviation {100 * model.deviation:.2g} %; exchange {1e3 * model.fixed:.2g} + {1e3 * model.each:.2g} ms a "
+        f"walk (measured); latency {1e6 * model.network.latency:g} us, {model.network.bandwidth / 1e9:g} GB/s "
+        f"(assumed). {len(os.sched_getaffinity(0))} cores; more processes share them."
     )
     with new_figure(5.2, 3.8) as figure:
         axes = figure.subplots()

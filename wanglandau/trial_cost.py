@@ -1,4 +1,4 @@
-"""What a trial cannot do without: arithmetic and reads that any program needs which computes an energy in the same way."""
+"""What a trial cannot do without: arithmetic and reads that any program needs for an energy of the same form."""
 
 from __future__ import annotations
 

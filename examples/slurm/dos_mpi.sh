@@ -4,9 +4,8 @@
 #   sbatch examples/slurm/dos_mpi.sh
 #
 # mpi4py has to be built for the MPI of the machine: pip install --no-binary mpi4py mpi4py, with its modules loaded.
-# The result does not depend on the number of processes. Submitted again after the time limit, it goes on (--resume).
-# There have to be at least as many walks (runs x windows) as processes; more windows than some 5 to 20 per process
-# spend their time on exchanges: see examples/12_many_nodes.py.
+# The result does not depend on the number of processes, of which there can be at most as many as walks (runs x windows).
+# How far more of them help is what examples/12_many_nodes.py measures and models.
 #SBATCH --job-name=dos
 #SBATCH --account=ACCOUNT
 #SBATCH --partition=PARTITION
@@ -14,7 +13,7 @@
 #SBATCH --ntasks-per-node=32
 #SBATCH --cpus-per-task=1
 #SBATCH --time=04:00:00
-# With an oracle that walks on an accelerator, one process and one GPU each instead of the three lines above:
+# Where energies come from an accelerator, one process for each GPU instead (and fewer windows):
 ##SBATCH --ntasks-per-node=4
 ##SBATCH --cpus-per-task=16
 ##SBATCH --gpus-per-task=1
@@ -22,9 +21,8 @@ set -euo pipefail
 
 source .venv/bin/activate
 export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
-resume=()
-if [[ -e runs/cuau-2048.h5.checkpoint ]]; then resume=(--resume); fi
 mkdir -p runs
 
+# 4 runs x 32 windows: one walk for each of 128 processes
 srun --mpi=pmix --cpu-bind=cores wanglandau dos cuau --repeat 8 8 8 --oracle surrogate \
-    --runs 4 --windows 32 --max-walltime 13500 --out runs/cuau-2048.h5 "${resume[@]}"
+    --runs 4 --windows 32 --max-trials 20000000000 --out runs/cuau-2048.h5

@@ -1,16 +1,16 @@
-"""Replica exchange on many processes: what a block of trials and an exchange take, measured, and a model of more processes.
+"""Replica exchange on many processes: blocks of trials and exchanges measured, more processes modelled.
 
 Weak scaling: every process has the same number of walks, each in a window of its own. A block is a number of rounds of
 every walk and then one exchange. The model of a block on R processes, each on a core of its own, is
 
     T(R) = w t (1 + s sqrt(2 ln(w R)))  +  a + b w R  +  m (l ceil(log2 R) + B w R / c)
 
-with w walks a process and t the mean time of a walk's block, both measured. The first term is the slowest process: s is the
-measured relative deviation between blocks, and the largest of n normal deviates is about sqrt(2 ln n) of them (for w > 1
-this is on the safe side). The second is what every process works out by itself, for all walks of all processes, in an
-exchange: a and b are fitted to measured exchanges of one process. The third are m collective messages that bring B
-bytes of every walk to every process, with latency l and bandwidth c, which are assumed. Left out: noise of the operating
-system beyond s, networks that many jobs share, files.
+with w walks a process and t the mean time of a walk's block, both measured. The first term is the slowest process: s
+is the measured relative deviation between blocks, and the largest of n normal deviates is about sqrt(2 ln n) of them
+(for w > 1 this is on the safe side). The second is what every process works out by itself, for all walks of all
+processes, in an exchange: a and b are fitted to measured exchanges of one process. The third are m collective messages
+that bring B bytes of every walk to every process, with latency l and bandwidth c, which are assumed. Left out: noise
+of the operating system beyond s, networks that many jobs share, files.
 """
 
 from __future__ import annotations

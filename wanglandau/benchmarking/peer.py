@@ -1,8 +1,8 @@
 """Other programs that do the same work, each in a process of its own that walks when it is told to.
 
-A peer gets the very cell, pair model, composition, start and bins that our sampler has, and before its rate counts it has
-to give our energies. It runs in its own process, possibly of another Python, with one thread; between its turns it waits
-for input. See :mod:`wanglandau.benchmarking.peers.serve` for what goes to and fro.
+A peer gets the very cell, pair model, composition, start and bins that our sampler has, and before its rate counts it
+has to give our energies. It runs in its own process, possibly of another Python, with one thread; between its turns it
+waits for input. See :mod:`wanglandau.benchmarking.peers.serve` for what goes to and fro.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from wanglandau.benchmarking.engines import BATCHED, FUSED
+from wanglandau.benchmarking.engines import BATCHED, FUSED, PYTHON_LOOP
 from wanglandau.benchmarking.results import Benchmark, Rate
 from wanglandau.figure_style import new_figure, save_figure
 
@@ -17,9 +17,9 @@ LINES = {FUSED: "-", BATCHED: "--"}
 MARKS = "sD^v*P"
 LIMIT_LINES = {"multiply-adds": (0, (6, 2)), "rows": (0, (1, 1)), "bare trials": (0, (3, 1, 1, 1))}
 NOTE = (
-    "Trials of one process: medians and quartiles of turns. Thin lines: limits of one core, measured in the same run (dashed: "
-    "multiply-adds; dotted: reading the weights for each walker apart; dash-dotted: random numbers, two sites, look-ups "
-    "from the nearest cache and a bin, all else for free)."
+    "Trials of one process: medians and quartiles of turns. Thin lines: limits of one core, measured in the "
+    "same run (dashed: multiply-adds; dotted: reading the weights for each walker apart; dash-dotted: random "
+    "numbers, two sites, look-ups from the nearest cache and a bin, all else for free)."
 )
 
 
@@ -67,13 +67,13 @@ def _against_atoms(axes: Axes, benchmark: Benchmark, colours: dict[str, str]) ->
     fewest = min((rate.walkers for rate in benchmark.rates if rate.engine == FUSED), default=1)
     for oracle, colour in colours.items():
         ours = [rate for rate in benchmark.rates if rate.oracle == oracle]
-        engines = [engine for engine in dict.fromkeys(rate.engine for rate in ours)]
+        engines = dict.fromkeys(rate.engine for rate in ours)
         for number, engine in enumerate(engines):
             chosen = sorted(
                 (rate for rate in ours if rate.engine == engine and rate.walkers in (fewest, 1)),
                 key=lambda rate: rate.n_sites,
             )
-            if engine == FUSED or engine not in LINES and len(chosen) and chosen[0].engine != "Python loop":
+            if engine not in (BATCHED, PYTHON_LOOP):
                 mark = "o" if engine == FUSED else MARKS[number % len(MARKS)]
                 style, name = ("-", oracle) if engine == FUSED else (":", f"{engine}, {oracle}")
                 _draw(axes, chosen, [rate.n_sites for rate in chosen], colour, style, mark, name)

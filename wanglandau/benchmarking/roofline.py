@@ -2,9 +2,10 @@
 
 Arithmetic: multiply-adds per second over those of a trial. Rows: bytes per second, read in order from rows of the same
 size in all (so from the cache that holds them), over those of a trial. Bare trials: random numbers, two sites, as many
-look-ups in a table that the nearest cache holds, and a bin, with all sums, decisions and the records of the walker for free. All are
-the best of several tries, of one thread. What a trial needs is in :class:`wanglandau.trial_cost.TrialCost`; a program
-that computes an energy in another way, with less work, may pass the limit.
+look-ups in a table that the nearest cache holds, and a bin, with all sums, decisions and the records of the walker for
+free. All are the best of several tries, of one thread. What a trial needs is in
+:class:`wanglandau.trial_cost.TrialCost`; a program that computes an energy in another way, with less work, may pass
+the limit.
 """
 
 from __future__ import annotations

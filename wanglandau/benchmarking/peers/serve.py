@@ -1,9 +1,9 @@
 """A peer that walks when it is told to: ``python serve.py MODULE FOLDER``, run by the peer's interpreter.
 
-``MODULE`` is a file in ``FOLDER``. Its ``start(job)`` sets the peer up and returns an object with
-``advance(n)``, which makes n trials, ``energy(occupations)``, in the unit of the job, and the dict ``versions``.
-One JSON object a line: the job comes in, ``{"ready": versions, "energies": [...]}`` or ``{"missing": package}`` goes out;
-then whole numbers come in, and the seconds that so many trials took go out, until the input ends. Start-up, imports and
+``MODULE`` is a file in ``FOLDER``. Its ``start(job)`` sets the peer up and returns an object with ``advance(n)``,
+which makes n trials, ``energy(occupations)``, in the unit of the job, and the dict ``versions``. One JSON object a
+line: the job comes in, ``{"ready": versions, "energies": [...]}`` or ``{"missing": package}`` goes out; then whole
+numbers come in, and the seconds that so many trials took go out, until the input ends. Start-up, imports and
 compilation fall outside the clock.
 """
 
