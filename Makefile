@@ -40,7 +40,7 @@ bench: $(VENV)/.installed-test ## trials per second of the sampling loops, with 
 	$(BIN)/$(BENCH) $(BENCH_FILES) $(BENCH_MORE)
 
 bench-regressions: $(VENV)/.installed-test ## rates compared with those of the last time (kept in .benchmarks)
-	$(BIN)/python -m pytest tests/test_rates.py -m benchmark --benchmark-autosave --benchmark-compare
+	$(BIN)/python -m pytest tests/test_rates.py -m benchmark -W default --benchmark-autosave --benchmark-compare
 
 # Local version suffixes and accelerator libraries belong to one build of torch, and any build must do.
 lock: ## write constraints.txt anew from the newest versions that setup.cfg allows

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "0.4")
 LINES = {FUSED: "-", BATCHED: "--"}
 MARKS = "sD^v*P"
+ROOM = 40.0
+"""Factor left free below the lowest rate, for the legends."""
 LIMIT_LINES = {"multiply-adds": (0, (6, 2)), "rows": (0, (1, 1)), "bare trials": (0, (3, 1, 1, 1))}
 NOTE = (
     "Trials of one process: medians and quartiles of turns. Thin lines: limits of one core, measured in the "
@@ -37,6 +39,7 @@ def rate_figure(path: str | os.PathLike[str], benchmark: Benchmark) -> None:
         left, right = figure.subplots(1, 2, sharey=True)
         _against_walkers(left, benchmark, colours)
         _against_atoms(right, benchmark, colours)
+        left.set_ylim(bottom=min(rate.trials_per_second for rate in benchmark.rates) / ROOM)
         save_figure(figure, path, f"{NOTE} {benchmark.machine.cpu}, {benchmark.system}.")
 
 
@@ -52,7 +55,7 @@ def _against_walkers(axes: Axes, benchmark: Benchmark, colours: dict[str, str]) 
         _draw_limits(axes, benchmark, oracle, colour)
     axes.set(xscale="log", yscale="log", xlabel="walkers", ylabel="trials/s", title=f"{benchmark.n_sites} atoms")
     _tick(axes, {rate.walkers for rate in rates})
-    axes.legend(fontsize=6.5)
+    axes.legend(fontsize=6.5, loc="lower right", ncols=2)
 
 
 def _draw_limits(axes: Axes, benchmark: Benchmark, oracle: str, colour: str) -> None:
@@ -82,7 +85,7 @@ def _against_atoms(axes: Axes, benchmark: Benchmark, colours: dict[str, str]) ->
         axes.plot(places, [line.lowest for line in lines], color=colour, linewidth=0.7, marker="_", linestyle="-.")
     axes.set(xscale="log", yscale="log", xlabel="atoms", title=f"{fewest} walker{'s' if fewest > 1 else ''}, one core")
     _tick(axes, {rate.n_sites for rate in benchmark.rates})
-    axes.legend(fontsize=6.5)
+    axes.legend(fontsize=6.5, loc="lower left", ncols=2)
 
 
 def _tick(axes: Axes, places: set[int]) -> None:
