@@ -75,7 +75,7 @@ def draw(path: Path, model: Model, measured: list[BlockTimes]) -> None:
         perfect = [model.walk / model.slowest(n, 1) for n in MODELLED]
         axes.plot(MODELLED, perfect, color=EXACT, linewidth=0.7, linestyle="--", label="model, exchanges for free")
         numbers = [times.n_processes for times in measured]
-        axes.plot(numbers, [times.efficiency for times in measured], "o", color=MARK, label="measured")
+        axes.plot(numbers, [times.efficiency(model.walk) for times in measured], "o", color=MARK, label="measured")
         axes.set(xscale="log", xlabel="processes", ylabel="efficiency", ylim=(0, 1.05))
         axes.legend()
         save_figure(figure, path, note)
@@ -105,7 +105,7 @@ def main() -> None:
     measured = [] if options.smoke else [measure_under_mpi(n, atoms, blocks) for n in options.ranks if n > 1]
     for times in measured:
         print(
-            f"{times.n_processes:5d} processes: measured {times.efficiency:.2f}, exchange "
+            f"{times.n_processes:5d} processes: measured {times.efficiency(model.walk):.2f}, exchange "
             f"{1e3 * np.median(times.exchanges):.3g} ms; model {model.efficiency(times.n_processes, 1):.2f}"
         )
     for n in MODELLED:

@@ -216,8 +216,8 @@ def test_model_of_many_processes_fits_what_it_is_made_from() -> None:
     assert (model.fixed, model.each) == pytest.approx((1e-3, 2e-5))
     assert model.exchange(1, 8) == pytest.approx(1e-3 + 16e-5)
     assert model.exchange(8, 1) == pytest.approx(1e-3 + 16e-5 + 6 * 3e-6 + 8e-6)
-    assert times(2).efficiency == pytest.approx(0.1 / (0.1 + 1e-3 + 4e-5))
-    assert model.efficiency(1, 2) == pytest.approx(times(2).efficiency)
+    assert times(2).efficiency(0.05) == pytest.approx(0.1 / (0.1 + 1e-3 + 4e-5))
+    assert model.efficiency(1, 2) == pytest.approx(times(2).efficiency(0.05))
     assert model.efficiency(1024, 1) < model.efficiency(64, 1) < 1.0
     with pytest.raises(InputError, match="two numbers of walks"):
         Model.fitted([times(2)], 1000, Network())
@@ -230,6 +230,6 @@ def test_blocks_of_a_calculation_are_timed(work: Work) -> None:
     calculation = plan(Engine.fastest(work.oracle), 16, settings, OneProcess())
     times = time_blocks(calculation, 100, 3)
     assert times.walks.shape == (3, 2) and times.exchanges.shape == times.blocks.shape == (3, 1)
-    assert 0 < times.efficiency and (times.blocks[:, 0] >= times.walks.sum(axis=1)).all()
+    assert 0 < times.efficiency(float(np.median(times.walks))) and (times.blocks[:, 0] >= times.walks.sum(axis=1)).all()
     assert calculation.exchange.step == 4
     assert bytes_of_walk(2, 32) == 2 * (WALKER.itemsize + 8 + 32)

@@ -52,11 +52,9 @@ class BlockTimes:
         """Number of processes."""
         return self.blocks.shape[1]
 
-    @property
-    def efficiency(self) -> float:
-        """Part of the time of all processes that went into trials, were every walk as fast as the median one."""
-        work = float(np.median(self.walks)) * self.walks.shape[1]
-        return work / (self.n_processes * float(np.median(self.blocks.max(axis=1))))
+    def efficiency(self, walk: float) -> float:
+        """Part of the time of all processes that the trials need if a walk's block takes ``walk`` s undisturbed."""
+        return walk * self.walks.shape[1] / (self.n_processes * float(np.median(self.blocks.max(axis=1))))
 
 
 def time_blocks(calculation: Calculation, n_rounds: int, n_blocks: int) -> BlockTimes:
