@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 REQUIREMENTS := setup.cfg pyproject.toml constraints.txt
 
+BENCH := wanglandau benchmark cuau --atoms 4x4x4 5x5x5 7x7x7 10x10x10
+BENCH_FILES := --figure runs/benchmark.png --out runs/benchmark.json --report runs/benchmark.md
 DOS := wanglandau dos cuau --composition 16 --runs 8 --precision 0.007 --out runs/cuau-dos.h5 --exact runs/cuau-exact.h5 --figure runs/cuau-dos.png
 
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help dos test test-long coverage lint bench lock clean
+.PHONY: help dos test test-long coverage lint bench bench-regressions lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -33,13 +35,17 @@ lint: $(VENV)/.installed-test ## style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed-test ## trials per second of the sampling loops
-	$(BIN)/wanglandau benchmark
+bench: $(VENV)/.installed-test ## trials per second of the sampling loops, with limits and figure (files in runs/; BENCH_MORE=--peers adds rivals)
+	@mkdir -p runs
+	$(BIN)/$(BENCH) $(BENCH_FILES) $(BENCH_MORE)
+
+bench-regressions: $(VENV)/.installed-test ## rates compared with those of the last time (kept in .benchmarks)
+	$(BIN)/python -m pytest tests/test_rates.py -m benchmark -W default --benchmark-autosave --benchmark-compare
 
 # Local version suffixes and accelerator libraries belong to one build of torch, and any build must do.
 lock: ## write constraints.txt anew from the newest versions that setup.cfg allows
 	$(PYTHON) -m venv --clear .venv-lock
-	.venv-lock/bin/python -m pip install --disable-pip-version-check --quiet '.[test]'
+	.venv-lock/bin/python -m pip install --disable-pip-version-check --quiet '.[test,peers]'
 	.venv-lock/bin/python -m pip freeze --exclude alloy-wanglandau > constraints.txt.new
 	sed -i -e 's/+[A-Za-z0-9.]*$$//' -e '/^nvidia-/d' -e '/^cuda-/d' -e '/^triton==/d' constraints.txt.new
 	mv constraints.txt.new constraints.txt

@@ -19,10 +19,12 @@ from surrogate.artefact import Artefact
 from surrogate.ensemble_artefact import Ensemble, load_model
 from surrogate.ensemble_oracle import EnsembleSurrogateOracle
 from surrogate.network_oracle import NetworkOracle
+from surrogate.trial_cost import trial_cost
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 from wanglandau.oracle import EnergyOracle
 from wanglandau.systems import System
+from wanglandau.trial_cost import TrialCost
 
 ENSEMBLE = "ensemble"
 """How the shipped ensemble of a system is called."""
@@ -56,6 +58,10 @@ class SurrogateOracle(NetworkOracle):
         from surrogate.torch_oracle import single_call  # torch only where it is asked for
 
         return single_call(self.artefact, self.lattice)
+
+    def trial_cost(self, occupations: np.ndarray) -> TrialCost:
+        """Count the work of a swap, the mean over configurations like ``int8[n, n_sites]``."""
+        return trial_cost(self.artefact, self.lattice, occupations)
 
 
 def surrogate_identity(artefact: Artefact, lattice: Lattice, arithmetic: str) -> str:

@@ -1,0 +1,1 @@
+"""Measuring rates: what is measured, against what, in turn, and how it is told."""
