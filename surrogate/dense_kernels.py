@@ -174,10 +174,20 @@ def _trials_of_group(
 @njit(cache=True, nogil=True)
 def commit(tables: DenseTables, occupations: np.ndarray, cache: np.ndarray, flips: np.ndarray) -> None:
     """Make the flips of the last trial."""
-    sums, rows, width = address(cache), address(tables.first), tables.first_bias.size
+    follow(tables, occupations, cache, flips)
     for i in range(flips.size):
-        move_sums((sums, rows, sums, width, flips[i], flips[i], _sign(occupations, flips[i]), 0))
         occupations[flips[i]] = 1 - occupations[flips[i]]
+
+
+@njit(cache=True, nogil=True)
+def follow(tables: DenseTables, occupations: np.ndarray, cache: np.ndarray, flips: np.ndarray) -> None:
+    """Bring the sums into the first hidden layer to what they are after the flips; occupations stay."""
+    sums, rows, width = address(cache), address(tables.first), tables.first_bias.size
+    for i in range(0, flips.size, 2):
+        pair = i + 1 < flips.size
+        other = flips[i + 1] if pair else flips[i]
+        other_sign = _sign(occupations, other) if pair else 0
+        move_sums((sums, rows, sums, width, flips[i], other, _sign(occupations, flips[i]), other_sign))
 
 
 @njit(cache=True, nogil=True)

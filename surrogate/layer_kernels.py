@@ -139,7 +139,8 @@ _store_int: Any = compiled(lambda builder, *at: store(builder, builder.trunc(at[
 add_two_rows: Any = compiled(_two_row_adder(FLOAT))
 """Write ``sums + sign * rows[site] + other_sign * rows[other_site]`` as float32.
 
-The argument is (sums, rows, target, n, site, other_site, sign, other_sign): float64[n], float64[n_sites, n], float32[n].
+The argument is (sums, rows, target, n, site, other_site, sign, other_sign), addresses of float64[n],
+float64[n_sites, n] and float32[n] first.
 """
 move_sums: Any = compiled(_two_row_adder(DOUBLE))
 """The same, written as float64; the target may be the sums themselves."""
