@@ -22,6 +22,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from surrogate.vector_code import address, prefetch
+
 
 class LatticeTables(NamedTuple):
     """Site energies and what a flip changes.
@@ -100,6 +102,8 @@ def trial(tables: LatticeTables, occupations: np.ndarray, cache: np.ndarray, fli
     """
     surroundings = cache[1:-1].view(tables.changes.dtype)
     last = flips.size - 1
+    for k in range(1, flips.size):
+        _ask_for(tables, flips[k])
     energy = cache[0]
     for k in range(last):
         energy += _gain(tables, surroundings, flips[k], occupations[flips[k]])
@@ -119,6 +123,14 @@ def commit(tables: LatticeTables, occupations: np.ndarray, cache: np.ndarray, fl
         _change(tables, surroundings, flips[k], occupations[flips[k]])
         occupations[flips[k]] = 1 - occupations[flips[k]]
     cache[0] = cache[-1]
+
+
+@njit(cache=True, inline="always")
+def _ask_for(tables: LatticeTables, site: int) -> None:
+    """Have the list of what a site touches brought from wherever it is."""
+    length = tables.touched.shape[1] * tables.touched.itemsize
+    for start in range(0, length, 64):
+        prefetch((address(tables.touched), site * length + start))
 
 
 @njit(cache=True, inline="always")

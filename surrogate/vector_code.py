@@ -108,3 +108,14 @@ def loop(
         phi.add_incoming(first, before)
         phi.add_incoming(later, inside)
     return merged
+
+
+def _prefetch(builder: Any, start: Any, index: Any) -> None:
+    pointer = builder.inttoptr(builder.add(start, index), BYTE.as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, INT, INT, INT])
+    function = builder.module.declare_intrinsic("llvm.prefetch", (pointer.type,), kind)
+    builder.call(function, [pointer, ir.Constant(INT, 0), ir.Constant(INT, 3), ir.Constant(INT, 1)])
+
+
+prefetch: Any = compiled(_prefetch)
+"""Ask for the cache line of (address, bytes behind it), which is read soon."""
