@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from surrogate import dense_kernels
-from surrogate.dense_kernels import FIRST_LAYER_QUANTUM, LANES, DenseTables
+from surrogate.dense_kernels import FIRST_LAYER_QUANTUM, DenseTables
+from surrogate.layer_kernels import padded_length
 from surrogate.settings import TASKS, DenseSettings
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
@@ -72,7 +73,8 @@ class DenseEnergy:
         """Return tables and compiled functions for the sampling kernel."""
         tables = self._energy_tables()
         size = dense_kernels.cache_size(tables.first_bias.size)
-        return CompiledEnergy(tables, size, dense_kernels.prepare, dense_kernels.trial, dense_kernels.commit)
+        kernels = dense_kernels
+        return CompiledEnergy(tables, size, kernels.prepare, kernels.trial, kernels.commit, kernels.trials)
 
     def _energy_tables(self) -> DenseTables:
         if self._tables is None:
@@ -141,8 +143,8 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 
 def _padded(values: np.ndarray, dtype: type, *, rows: bool = True) -> np.ndarray:
-    """Fill up axes with zeros to whole lanes and start at a cache line: vector loads across two lines cost double."""
-    whole = [-(-n // LANES) * LANES for n in values.shape]
+    """Fill up axes with zeros to whole blocks and start at a cache line: vector loads across two lines cost double."""
+    whole = [padded_length(n) for n in values.shape]
     shape = whole if rows else [values.shape[0], *whole[1:]]
     raw = np.zeros(int(np.prod(shape)) * np.dtype(dtype).itemsize + 64, dtype=np.uint8)
     start = -raw.ctypes.data % 64

@@ -7,28 +7,39 @@ The energy of a configuration is the same bit for bit whatever moves led to it a
 - Later layers are summed from nothing, in a fixed order, with explicitly fused multiply-adds in float32.
 - The energy is rounded to a whole multiple of ``ENERGY_QUANTUM``.
 
-The cache row of a walker is::
+The cache row of a walker is, in bytes::
 
-    cache[0:width]             sums into the first hidden layer
-    cache[width:2 width]       the same after the last trial
-    cache[2 width:]            room for one layer: active inputs (indices and values) and sums, as float32
+    [0:8 width]              sums into the first hidden layer, float64
+    [8 width:12 width]       values of that layer after the last trial, later sums into the third, float32
+    [12 width:16 width]      sums into the second layer, float32
+    [16 width:20 width + 32] active inputs of a layer, int32
+    and behind it            their number before each section, int32; partial sums of the output, float32
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
+from surrogate.layer_kernels import (
+    LANES,
+    OCTET,
+    SECTION,
+    add_layer,
+    add_layers,
+    add_two_rows,
+    list_active,
+    move_sums,
+    weigh_active,
+)
+from surrogate.vector_code import address
 from wanglandau.oracle import ENERGY_QUANTUM
 
 FIRST_LAYER_QUANTUM = 2.0**-30
-ROWS = 8
-"""Active inputs added to the sums of a layer in one pass over them."""
-LANES = 32
-"""Layers are padded to a multiple of this many nodes."""
+GROUP = 16
+"""Walkers that share the loads of weights; what they keep for it stays in the second-level cache beside the weights."""
 
 
 class DenseTables(NamedTuple):
@@ -58,119 +69,125 @@ class DenseTables(NamedTuple):
 
 
 def cache_size(width: int) -> int:
-    """Return the number of float64 in the cache row of a walker, for a padded width."""
-    return 2 * width + 2 * (width + ROWS)
-
-
-@intrinsic
-def _fused_multiply_add(typing: Any, a: Any, b: Any, c: Any) -> Any:
-    """Multiply-add with one rounding, on every processor."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.fma(*arguments)
-
-    return types.float32(types.float32, types.float32, types.float32), generate
-
-
-_fma: Any = _fused_multiply_add  # calls of an intrinsic lack the typing context of its definition
+    """Return the number of float64 in the cache row of a walker, for a padded width: whole cache lines."""
+    singles = 5 * width + OCTET + -(-width // SECTION) + 1 + 2 * LANES
+    return 8 * -(-singles // 16)
 
 
 @njit(cache=True, nogil=True)
-def _add_layer(sums: np.ndarray, weights: np.ndarray, active: np.ndarray, values: np.ndarray, n_active: int) -> None:
-    """Add ``values[k] * weights[active[k]]`` for all k in ascending order; both lists are padded with zeros."""
-    for k in range(0, n_active, ROWS):
-        row0, x0, row1, x1 = weights[active[k]], values[k], weights[active[k + 1]], values[k + 1]
-        row2, x2, row3, x3 = weights[active[k + 2]], values[k + 2], weights[active[k + 3]], values[k + 3]
-        row4, x4, row5, x5 = weights[active[k + 4]], values[k + 4], weights[active[k + 5]], values[k + 5]
-        row6, x6, row7, x7 = weights[active[k + 6]], values[k + 6], weights[active[k + 7]], values[k + 7]
-        for j in range(sums.size):
-            half = _fma(x3, row3[j], _fma(x2, row2[j], _fma(x1, row1[j], _fma(x0, row0[j], sums[j]))))
-            sums[j] = _fma(x7, row7[j], _fma(x6, row6[j], _fma(x5, row5[j], _fma(x4, row4[j], half))))
+def _energy(tables: DenseTables, cache: np.ndarray) -> float:
+    """Energy from the values of the first hidden layer in the cache row, Ry."""
+    width, own = tables.first_bias.size, tables.third_bias.size
+    nodes = address(cache) + 8 * width
+    hidden, active, bounds = nodes + 4 * width, nodes + 8 * width, nodes + 12 * width + 4 * OCTET
+    n_active = list_active(nodes, width, active, bounds)
+    add_layer(hidden, address(tables.second_bias), address(tables.second), width, active, nodes, n_active)
+    if own == 0:
+        return _in_quanta(tables, cache, hidden, width)
+    n_active = list_active(hidden, width, active, bounds)
+    add_layer(nodes, address(tables.third_bias), address(tables.third), own, active, hidden, n_active)
+    return _in_quanta(tables, cache, nodes, own)
 
 
-@njit(cache=True, nogil=True)
-def _collect_active(nodes: np.ndarray, active: np.ndarray, values: np.ndarray) -> int:
-    """List the nodes above zero and their values; fill up to whole passes with node 0 at value 0."""
-    n_active = 0
-    for i in range(nodes.size):
-        active[n_active] = i
-        values[n_active] = nodes[i]
-        n_active += nodes[i] > 0
-    for k in range(n_active, n_active + ROWS):
-        active[k] = 0
-        values[k] = 0
-    return n_active
-
-
-@njit(cache=True, nogil=True)
-def _output(nodes: np.ndarray, weights: np.ndarray, partial: np.ndarray) -> float:
-    """Sum ``max(node, 0) * weight`` in ``LANES`` interleaved partial sums, which stand in ``partial``."""
-    partial[:LANES] = 0
-    for start in range(0, nodes.size, LANES):
-        for lane in range(LANES):
-            node = nodes[start + lane]
-            partial[lane] = _fma(node if node > 0 else np.float32(0), weights[start + lane], partial[lane])
-    total = 0.0
-    for lane in range(LANES):
-        total += partial[lane]
-    return total
-
-
-@njit(cache=True, nogil=True)
-def _energy(tables: DenseTables, first: np.ndarray, room: np.ndarray) -> float:
-    """Energy from the sums into the first hidden layer, Ry."""
-    width = first.size
-    active = room[: (width + ROWS)].view(np.int32)
-    floats = room[(width + ROWS) :].view(np.float32)
-    values, sums = floats[: width + ROWS], floats[width + ROWS : 2 * width + ROWS]
-    n_active = _collect_active(first, active, values)
-    sums[:] = tables.second_bias
-    _add_layer(sums, tables.second, active, values, n_active)
-    if len(tables.third) > 0:
-        n_active = _collect_active(sums, active, values)
-        sums = sums[: tables.third_bias.size]
-        sums[:] = tables.third_bias
-        _add_layer(sums, tables.third, active, values, n_active)
-    energy = tables.shift + tables.scale * _output(sums, tables.output, values)
-    return np.rint(energy / ENERGY_QUANTUM) * ENERGY_QUANTUM
+@njit(cache=True, inline="always")
+def _in_quanta(tables: DenseTables, cache: np.ndarray, nodes: int, n_nodes: int) -> float:
+    output = weigh_active(nodes, address(tables.output), n_nodes, cache[-LANES:].view(np.float32))
+    return np.rint((tables.shift + tables.scale * output) / ENERGY_QUANTUM) * ENERGY_QUANTUM
 
 
 @njit(cache=True, nogil=True)
 def prepare(tables: DenseTables, occupations: np.ndarray, cache: np.ndarray) -> float:
     """Fill the cache row for ``occupations`` and return the energy, Ry."""
     width = tables.first_bias.size
-    sums = cache[:width]
-    sums[:] = tables.first_bias
+    sums, nodes = cache[:width], cache[width:].view(np.float32)
+    for j in range(width):
+        sums[j] = tables.first_bias[j]
     for site in range(occupations.size):
         if occupations[site] == 1:
             row = tables.first[site]
             for j in range(width):
                 sums[j] += row[j]
-    cache[width : 2 * width] = sums
-    return _energy(tables, sums, cache[2 * width :])
+    for j in range(width):
+        nodes[j] = sums[j]
+    return _energy(tables, cache)
+
+
+@njit(cache=True, inline="always")
+def _sign(occupations: np.ndarray, site: int) -> int:
+    """What a flip of the site multiplies its weights with."""
+    return 1 - 2 * np.int64(occupations[site])
+
+
+@njit(cache=True, nogil=True)
+def _flip(tables: DenseTables, occupations: np.ndarray, cache: np.ndarray, flips: np.ndarray) -> None:
+    """Write the values of the first hidden layer after flipping the sites ``flips``; its sums stay as they are."""
+    width, last = tables.first_bias.size, flips.size - 1
+    sums, rows = address(cache), address(tables.first)
+    for i in range(1, last):  # made and taken back: sums are exact
+        move_sums((sums, rows, sums, width, flips[i], flips[i], _sign(occupations, flips[i]), 0))
+    sign, other_sign = _sign(occupations, flips[0]), _sign(occupations, flips[last]) if last else 0
+    add_two_rows((sums, rows, sums + 8 * width, width, flips[0], flips[last], sign, other_sign))
+    for i in range(1, last):
+        move_sums((sums, rows, sums, width, flips[i], flips[i], -_sign(occupations, flips[i]), 0))
 
 
 @njit(cache=True, nogil=True)
 def trial(tables: DenseTables, occupations: np.ndarray, cache: np.ndarray, flips: np.ndarray) -> float:
     """Return the energy after flipping the sites ``flips``, Ry."""
-    width = tables.first_bias.size
-    sums = cache[width : 2 * width]
-    sums[:] = cache[:width]
-    for i in range(flips.size):
-        row = tables.first[flips[i]]
-        sign = 1.0 - 2.0 * occupations[flips[i]]
-        for j in range(width):
-            sums[j] += sign * row[j]
-    return _energy(tables, sums, cache[2 * width :])
+    _flip(tables, occupations, cache, flips)
+    return _energy(tables, cache)
+
+
+@njit(cache=True, nogil=True)
+def trials(
+    tables: DenseTables, occupations: np.ndarray, cache: np.ndarray, flips: np.ndarray, energies: np.ndarray
+) -> None:
+    """Do what :func:`trial` does for several walkers at once; the first axis of all arrays but tables is the walker."""
+    for start in range(0, len(cache), GROUP):
+        group = slice(start, start + GROUP)
+        _trials_of_group(tables, occupations[group], cache[group], flips[group], energies[group])
+
+
+@njit(cache=True, nogil=True)
+def _trials_of_group(
+    tables: DenseTables, occupations: np.ndarray, cache: np.ndarray, flips: np.ndarray, energies: np.ndarray
+) -> None:
+    width, own = tables.first_bias.size, tables.third_bias.size
+    nodes, apart = address(cache) + 8 * width, 8 * cache.shape[1]
+    hidden, active, bounds = nodes + 4 * width, nodes + 8 * width, nodes + 12 * width + 4 * OCTET
+    walkers = (len(cache), apart)
+    for k in range(len(cache)):
+        _flip(tables, occupations[k], cache[k], flips[k])
+        list_active(nodes + k * apart, width, active + k * apart, bounds + k * apart)
+    second, second_bias = address(tables.second), address(tables.second_bias)
+    add_layers(walkers, (hidden, active, nodes, bounds), second_bias, second, width, width)
+    if own:
+        for k in range(len(cache)):
+            list_active(hidden + k * apart, width, active + k * apart, bounds + k * apart)
+        third, third_bias = address(tables.third), address(tables.third_bias)
+        add_layers(walkers, (nodes, active, hidden, bounds), third_bias, third, own, width)
+    for k in range(len(cache)):
+        last = nodes if own else hidden
+        energies[k] = _in_quanta(tables, cache[k], last + k * apart, own if own else width)
 
 
 @njit(cache=True, nogil=True)
 def commit(tables: DenseTables, occupations: np.ndarray, cache: np.ndarray, flips: np.ndarray) -> None:
     """Make the flips of the last trial."""
-    width = tables.first_bias.size
-    cache[:width] = cache[width : 2 * width]
+    follow(tables, occupations, cache, flips)
     for i in range(flips.size):
         occupations[flips[i]] = 1 - occupations[flips[i]]
+
+
+@njit(cache=True, nogil=True)
+def follow(tables: DenseTables, occupations: np.ndarray, cache: np.ndarray, flips: np.ndarray) -> None:
+    """Bring the sums into the first hidden layer to what they are after the flips; occupations stay."""
+    sums, rows, width = address(cache), address(tables.first), tables.first_bias.size
+    for i in range(0, flips.size, 2):
+        pair = i + 1 < flips.size
+        other = flips[i + 1] if pair else flips[i]
+        other_sign = _sign(occupations, other) if pair else 0
+        move_sums((sums, rows, sums, width, flips[i], other, _sign(occupations, flips[i]), other_sign))
 
 
 @njit(cache=True, nogil=True)

@@ -21,6 +21,7 @@ from wanglandau.oracle import ENERGY_QUANTUM
 
 _prepare_one = dense_kernels.prepare
 _trial_one = dense_kernels.trial
+_follow_one = dense_kernels.follow
 
 
 @njit(cache=True, nogil=True)
@@ -33,11 +34,11 @@ def lattice_member_energies(
     """
     n_members = site_energies.shape[1]
     energies = np.zeros((occupations.shape[0], n_members))
-    surroundings = np.empty(occupations.shape[1])
+    surroundings = np.empty(occupations.shape[1], dtype=tables.changes.dtype)
     for row in range(occupations.shape[0]):
         survey(tables, occupations[row], surroundings)
         for site in range(occupations.shape[1]):
-            number = np.int64(surroundings[site])
+            number = surroundings[site]
             environment = number & ((1 << tables.bits) - 1)
             star = number >> tables.bits
             for member in range(n_members):
@@ -67,12 +68,10 @@ def trial(members: tuple[DenseTables, ...], occupations: np.ndarray, cache: np.n
 
 @njit(cache=True, nogil=True)
 def commit(members: tuple[DenseTables, ...], occupations: np.ndarray, cache: np.ndarray, flips: np.ndarray) -> None:
-    """Make the flips of the last trial: the sums of the trial become those of the configuration, in every member."""
+    """Make the flips of the last trial in every member."""
     size = cache.size // len(members)
-    width = members[0].first_bias.size
     for k in range(len(members)):
-        start = k * size
-        cache[start : start + width] = cache[start + width : start + 2 * width]
+        _follow_one(members[k], occupations, cache[k * size : (k + 1) * size], flips)
     for i in range(flips.size):
         occupations[flips[i]] = 1 - occupations[flips[i]]
 

@@ -133,7 +133,7 @@ class LatticeEnergy:
         """Return tables and compiled functions for the sampling kernel."""
         return CompiledEnergy(
             parameters=self._tables,
-            cache_size=len(self._tables.touched) + 2,
+            cache_size=lattice_kernels.cache_size(self._tables),
             prepare=lattice_kernels.prepare,
             trial=lattice_kernels.trial,
             commit=lattice_kernels.commit,
@@ -177,44 +177,40 @@ def _make_tables(
     distinct, kinds = np.unique(stars - stars[-1], axis=0, return_inverse=True)
     star = (distinct @ weights[n_features:])[kinds.ravel()]
     star_energies = _quantised(np.concatenate([np.zeros(len(star)), star]))
-    touched, changes = _find_changes(neighbourhood, arms, bits)
-    return LatticeTables(touched, changes, _quantised(hidden @ weights[:n_features]), star_energies, bits)
+    touched, changes, n_starred = _find_changes(neighbourhood, arms, bits)
+    return LatticeTables(touched, changes, n_starred, _quantised(hidden @ weights[:n_features]), star_energies, bits)
 
 
 def _quantised(energies: np.ndarray) -> np.ndarray:
     return np.round(energies / ENERGY_QUANTUM) * ENERGY_QUANTUM
 
 
-def _find_changes(neighbourhood: Neighbourhood, arms: Neighbourhood, bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Collect what a flip of each site adds to the surroundings of which sites; images of one site are added up."""
+def _find_changes(neighbourhood: Neighbourhood, arms: Neighbourhood, bits: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Collect what a flip of each site adds to the surroundings of which sites; images of one site are added up.
+
+    Sites are translations of one another, so that a direction leads to an image of another one's site from all sites
+    or from none, and rows of the table can be those of the first site moved along.
+    """
     n_sites, n_arms = arms.sites.shape
     strides = environment_strides(neighbourhood.coordination)
-    flipped = [np.arange(n_sites)]
-    centres = [np.arange(n_sites)]
-    amounts = [np.full(n_sites, strides[0] + 2 ** (bits + n_arms))]
-    for sites, amount in (
-        (neighbourhood.sites, strides[1:][neighbourhood.shell]),
-        (arms.sites, 2 ** (bits + np.arange(n_arms))),
-    ):
-        flipped.append(sites.ravel())
-        centres.append(np.repeat(np.arange(n_sites), sites.shape[1]))
-        amounts.append(np.tile(amount, n_sites))
-    keys, slots = np.unique(np.concatenate(flipped) * np.int64(n_sites) + np.concatenate(centres), return_inverse=True)
-    total = np.bincount(slots, weights=np.concatenate(amounts).astype(np.float64))
-    return _padded(keys // n_sites, keys % n_sites, total, n_sites)
-
-
-def _padded(
-    flipped: np.ndarray, centres: np.ndarray, amounts: np.ndarray, n_sites: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Turn a sorted list into rows of equal length, filled up with changes of zero to the flipped site itself."""
-    lengths = np.bincount(flipped, minlength=n_sites)
-    column = np.arange(len(flipped)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    touched = np.tile(np.arange(n_sites, dtype=np.int32)[:, None], (1, int(lengths.max())))
-    changes = np.zeros(touched.shape)
-    touched[flipped, column] = centres
-    changes[flipped, column] = amounts
-    return touched, changes
+    own = np.arange(n_sites)[:, None]
+    towards = np.hstack([own, neighbourhood.sites, arms.sites])
+    amounts = np.concatenate(
+        [[strides[0] + 2 ** (bits + n_arms)], strides[1:][neighbourhood.shell], 2 ** (bits + np.arange(n_arms))]
+    )
+    centres = np.argsort(towards, axis=0)  # towards[centre, direction] = site, turned around
+    distinct, first, slots = np.unique(centres[0], return_index=True, return_inverse=True)
+    changes = np.zeros(len(distinct), dtype=np.int64)
+    np.add.at(changes, slots, amounts)
+    starred = changes >> bits > 0
+    order = np.argsort(~starred, kind="stable")
+    touched = centres[:, first[order]]
+    changes = changes[order]
+    if (len(changes) - starred.sum()) % 2:  # the outer shells are read in pairs
+        touched, changes = np.hstack([touched, own]), np.append(changes, 0)
+    small = np.uint16 if n_sites <= np.iinfo(np.uint16).max else np.uint32
+    short = np.int32 if bits + n_arms + 1 <= 31 else np.int64
+    return np.ascontiguousarray(touched, dtype=small), changes.astype(short), int(starred.sum())
 
 
 def _spread(levels: np.ndarray, shells: list[Shell]) -> np.ndarray:

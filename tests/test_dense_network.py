@@ -10,6 +10,7 @@ import torch
 from numba import njit
 
 from surrogate.dense_energy import DenseEnergy
+from surrogate.dense_kernels import GROUP
 from surrogate.dense_network import DenseNetwork
 from surrogate.settings import DenseSettings
 from wanglandau.errors import InputError
@@ -116,6 +117,25 @@ def test_moves_never_drift_from_the_energy_computed_afresh(cuau: System, tasks: 
         followed = after if keep else followed
     np.testing.assert_array_equal(occupations, followed)
     np.testing.assert_array_equal(found, model.energies(np.array(proposed)))
+
+
+@pytest.mark.parametrize("tasks", TASKS, ids="+".join)
+@pytest.mark.parametrize("width", [7, 200, 300])
+def test_walkers_together_have_the_energies_they_have_alone(cuau: System, tasks: tuple[str, ...], width: int) -> None:
+    compiled = DenseEnergy(cuau.lattice, DenseSettings(width), arrays(make(cuau, tasks, width))).compiled()
+    rng = np.random.default_rng(3)
+    for n_walkers, n_flips in ((1, 2), (5, 1), (5, 3), (2 * GROUP + 3, 2)):
+        occupations = random_rows(n_walkers)
+        flips = np.array([rng.choice(32, n_flips, replace=False) for _ in occupations], dtype=np.int32)
+        cache, energies = np.full((n_walkers, compiled.cache_size), np.nan), np.empty(n_walkers)
+        for row, own in zip(occupations, cache, strict=True):
+            compiled.prepare(compiled.parameters, row, own)
+        alone = cache.copy()
+        compiled.trials(compiled.parameters, occupations, cache, flips, energies)
+        for k in range(n_walkers):
+            assert energies[k] == compiled.trial(compiled.parameters, occupations[k], alone[k], flips[k])
+        assert width == 7 or len(set(energies)) == n_walkers
+        np.testing.assert_array_equal(cache[:, :width], alone[:, :width])  # both left the sums as they were
 
 
 def test_a_first_layer_that_is_not_rounded_would_drift(cuau: System) -> None:

@@ -156,10 +156,52 @@ def test_forgetting_image_multiplicity_would_be_noticed():
     tables = model.compiled().parameters
     strides = environment_strides(np.array([12, 6, 24]))
     doubled = tables.changes == 2 * strides[2]
-    assert doubled.sum() == 3 * lattice.n_sites
+    assert doubled.sum() == 3
     wrong = tables._replace(changes=np.where(doubled, strides[2], tables.changes))
     occupations = random_occupations(lattice, 5)
     assert (lattice_kernels.all_energies(wrong, occupations) != model.energies(occupations)).all()
+
+
+@pytest.mark.parametrize(("structure", "repeat"), [*CELLS, ("fcc", (5, 5, 5))])
+def test_tables_hold_what_plain_counting_finds(structure, repeat):
+    """What a flip changes, site by site and direction by direction, added up in a plain loop."""
+    lattice, model = make_energy(structure, repeat)
+    tables = model.compiled().parameters
+    neighbours, arms = find_neighbourhood(lattice, 3), find_neighbourhood(lattice, 1)
+    strides, n_arms = environment_strides(neighbours.coordination), arms.sites.shape[1]
+    expected = np.zeros((lattice.n_sites, lattice.n_sites), dtype=np.int64)  # [flipped, touched]
+    for centre in range(lattice.n_sites):
+        expected[centre, centre] += strides[0] + 2 ** (tables.bits + n_arms)
+        for site, shell in zip(neighbours.sites[centre], neighbours.shell, strict=True):
+            expected[site, centre] += strides[1 + shell]
+        for arm, site in enumerate(arms.sites[centre]):
+            expected[site, centre] += 2 ** (tables.bits + arm)
+    found = np.zeros_like(expected)
+    for flipped, touched in enumerate(tables.touched):
+        np.add.at(found[flipped], touched, tables.changes)
+    np.testing.assert_array_equal(found, expected)
+    assert (tables.changes[: tables.n_starred] >> tables.bits > 0).all()
+    assert (tables.changes[tables.n_starred :] >> tables.bits == 0).all()
+
+
+def test_whole_numbers_are_as_short_as_they_can_be():
+    """Three shells of fcc and its arms fit into 32 bits, five do not; both give energies without drift."""
+    structure = "fcc"
+    for n_shells, kind in ((3, np.int32), (5, np.int64)):
+        settings = dataclasses.replace(SETTINGS, length_scales=(1.0,) * n_shells)
+        lattice = make_lattice(structure, (2, 2, 4))
+        model = LatticeEnergy(lattice, settings, random_arrays(structure, settings))
+        compiled = model.compiled()
+        assert compiled.parameters.changes.dtype == kind and compiled.parameters.touched.dtype == np.uint16
+        occupations = random_occupations(lattice, 1)[0]
+        cache = np.empty(compiled.cache_size)
+        compiled.prepare(compiled.parameters, occupations, cache)
+        rng = np.random.default_rng(2)
+        for _ in range(50):
+            flips = rng.choice(lattice.n_sites, size=2, replace=False).astype(np.int32)
+            energy = compiled.trial(compiled.parameters, occupations, cache, flips)
+            compiled.commit(compiled.parameters, occupations, cache, flips)
+            assert energy == model.energies(occupations[None])[0]
 
 
 def test_pure_species_are_zero_and_energies_are_whole_quanta():

@@ -122,6 +122,10 @@ class CompiledEnergy:
         use a part of ``cache`` as scratch and leave there what ``commit`` can use.
     commit : ``commit(parameters, occupations, cache, flips) -> None``
         Make the flips of the last ``trial``, which was for the same flips: changes ``occupations`` and ``cache``.
+    trials : ``trials(parameters, occupations, cache, flips, energies) -> None``, or None
+        Where several walkers cost less together: write to ``energies`` (float64[n_walkers]) what ``trial`` returns for
+        each of them, bit for bit, and leave every row of ``cache`` as ``trial`` does for ``commit``. The other arrays
+        have one row a walker.
     """
 
     parameters: Any
@@ -129,6 +133,7 @@ class CompiledEnergy:
     prepare: Callable[..., float]
     trial: Callable[..., float]
     commit: Callable[..., None]
+    trials: Callable[..., None] | None = None
 
 
 @runtime_checkable

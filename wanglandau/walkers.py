@@ -13,7 +13,7 @@ from threading import Event
 
 import numpy as np
 
-from wanglandau import kernels, rounds
+from wanglandau import block_rounds, kernels, rounds
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError, OracleError
 from wanglandau.oracle import CompiledEnergy, CompiledOracle, DeviceCrowd, DeviceOracle, EnergyOracle, checked_energies
@@ -356,6 +356,10 @@ class Engine:
             raise OracleError(
                 f"compiled energies drifted by {worst:.3g} Ry from energies(); they must agree to the bit"
             )
-        energy = (compiled.parameters, compiled.trial, compiled.commit)
-        loop = rounds.fused_flips if walkers.flipping else rounds.fused_swaps
+        if compiled.trials is not None and walkers.n_walkers > 1:
+            energy = (compiled.parameters, compiled.trials, compiled.commit)
+            loop = block_rounds.block_flips if walkers.flipping else block_rounds.block_swaps
+        else:
+            energy = (compiled.parameters, compiled.trial, compiled.commit)
+            loop = rounds.fused_flips if walkers.flipping else rounds.fused_swaps
         loop(energy, walkers.population, cache, weights.histogram, snapshots, n_rounds)
