@@ -22,13 +22,13 @@ import numpy as np
 
 from wanglandau.benchmarking.many_nodes import BlockTimes, Model, Network, bytes_of_walk, time_blocks
 from wanglandau.calculation import plan
+from wanglandau.engine import Engine
 from wanglandau.levels import MEV_PER_RY
 from wanglandau.pair_model import PairOracle
 from wanglandau.ranks import OneProcess, Ranks, launched_ranks
 from wanglandau.scaling import parse_size
 from wanglandau.settings import WangLandauSettings
 from wanglandau.systems import load_system
-from wanglandau.walkers import Engine
 
 TRIALS = 100_000  # of each walk between exchanges
 WALKERS = 1

@@ -23,6 +23,7 @@ from wanglandau.annealing import anneal
 from wanglandau.bin_samples import look_into_bins
 from wanglandau.density_of_states import density_from_levels
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.ensemble_oracle import checked_member_energies
 from wanglandau.errors import InputError
 from wanglandau.exact import BATCH_SIZE, exact_levels, merge_levels
@@ -40,7 +41,6 @@ from wanglandau.systems import System
 from wanglandau.temperature_curves import split_members
 from wanglandau.thermodynamics import Thermodynamics, default_temperatures, heat_capacity_peak, thermodynamics
 from wanglandau.verdict import judge
-from wanglandau.walkers import Engine
 
 MAX_ORDERED = 12
 """Small orbits count as ordered, but no more than the smallest so many of them."""

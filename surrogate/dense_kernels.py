@@ -115,7 +115,7 @@ def prepare(tables: DenseTables, occupations: np.ndarray, cache: np.ndarray) -> 
 @njit(cache=True, inline="always")
 def _sign(occupations: np.ndarray, site: int) -> int:
     """What a flip of the site multiplies its weights with."""
-    return 1 - 2 * np.int64(occupations[site])
+    return 1 - 2 * np.int64(occupations[site])  # type: ignore[return-value]
 
 
 @njit(cache=True, nogil=True)

@@ -9,12 +9,13 @@ from known_levels import UNLIKE_BONDS
 from references.alloys import JointTable, complete_bipartite_table
 
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.lattice import Lattice
 from wanglandau.oracle import EnergyOracle
 from wanglandau.pair_model import PairOracle
 from wanglandau.starting import drive_into
 from wanglandau.walk import Walk
-from wanglandau.walkers import Engine, Walkers, Weights, Window, flat_weights, make_walkers
+from wanglandau.walkers import Walkers, Weights, Window, flat_weights, make_walkers
 
 WIDTH = 2.0
 """Of a bin: unlike bonds come in even numbers in these cells."""

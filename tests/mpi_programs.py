@@ -13,6 +13,7 @@ from known_levels import UNLIKE_BONDS
 from wanglandau import replica_exchange
 from wanglandau.calculation import Calculation, plan
 from wanglandau.combination import gather_table
+from wanglandau.engine import Engine
 from wanglandau.kernels import WALKER
 from wanglandau.pair_model import PairOracle
 from wanglandau.ranks import Ranks, launched_ranks
@@ -20,7 +21,6 @@ from wanglandau.sampled_density import SampledDensity
 from wanglandau.sampling import sample_density
 from wanglandau.settings import WangLandauSettings
 from wanglandau.systems import load_system
-from wanglandau.walkers import Engine
 
 WINDOWED = WangLandauSettings(
     runs=2, windows=3, teams=2, uniform_windows=True, exchange_interval=500, max_trials=2_000_000, precision=1e-6

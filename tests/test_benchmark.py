@@ -23,13 +23,13 @@ from wanglandau.calculation import plan
 from wanglandau.command_line import to_json
 from wanglandau.commands.benchmark import benchmark
 from wanglandau.configurations import random_configurations
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError, OracleError
 from wanglandau.kernels import WALKER
 from wanglandau.pair_model import PairOracle
 from wanglandau.ranks import OneProcess
 from wanglandau.settings import WangLandauSettings
 from wanglandau.systems import load_system
-from wanglandau.walkers import Engine
 
 HERE = Path(__file__).parent
 PYTHON = Path(sys.executable)

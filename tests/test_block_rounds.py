@@ -9,12 +9,13 @@ import pytest
 from numba import njit
 
 from wanglandau import kernels
+from wanglandau.engine import Engine
 from wanglandau.errors import OracleError
 from wanglandau.oracle import CompiledOracle
 from wanglandau.oracle_registry import load_oracle
 from wanglandau.range_search import make_grid, search_range
 from wanglandau.systems import System
-from wanglandau.walkers import Engine, Window, boltzmann_weights, flat_weights, make_snapshots, make_walkers
+from wanglandau.walkers import Window, boltzmann_weights, flat_weights, make_snapshots, make_walkers
 
 N_ROUNDS = 300
 

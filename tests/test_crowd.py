@@ -11,10 +11,11 @@ from exact_weights import FULL, WIDTH, fcc_oracle, fcc_walkers, fcc_weights, wal
 from wanglandau import kernels
 from wanglandau.crowd import advance_crowd
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.settings import WangLandauSettings
 from wanglandau.turns import MAX_GROUPS, ROUNDS_PER_TURN, rounds_together
 from wanglandau.walk import Walk, make_walk
-from wanglandau.walkers import Engine, Walkers, Weights, Window, flat_weights, make_snapshots
+from wanglandau.walkers import Walkers, Weights, Window, flat_weights, make_snapshots
 
 MIDDLE = EnergyGrid.covering(-106.0, -94.0, WIDTH)
 

@@ -15,6 +15,7 @@ from wanglandau.commands.metropolis import metropolis
 from wanglandau.commands.results import inspect
 from wanglandau.configurations import random_configurations
 from wanglandau.delayed_acceptance import LENGTHS, DelayedChains, Proposal
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError, OracleError
 from wanglandau.levels import BOLTZMANN, MEV_PER_RY
 from wanglandau.metropolis import MetropolisResult, sample_metropolis
@@ -26,7 +27,7 @@ from wanglandau.oracle import EnergyOracle
 from wanglandau.pair_model import PairOracle
 from wanglandau.thermal_chains import Pool, ThermalChains
 from wanglandau.thermodynamics import thermodynamics
-from wanglandau.walkers import Engine, make_walkers
+from wanglandau.walkers import make_walkers
 
 TEMPERATURES = np.array([800.0, 1100.0, 2000.0])
 SETTINGS = MetropolisSettings(seed=3, precision=1e-6, observables=False, threads=1)

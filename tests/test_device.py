@@ -26,6 +26,7 @@ from surrogate.torch_oracle import TorchOracle
 from wanglandau import kernels
 from wanglandau.crowd import advance_crowd
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.every_configuration import every_level
 from wanglandau.exact import exact_levels
@@ -37,7 +38,7 @@ from wanglandau.sampling import sample_density
 from wanglandau.settings import WangLandauSettings
 from wanglandau.systems import System
 from wanglandau.turns import rounds_together
-from wanglandau.walkers import Engine, Walkers, Weights, flat_weights, make_snapshots, make_walkers
+from wanglandau.walkers import Walkers, Weights, flat_weights, make_snapshots, make_walkers
 
 CPU = torch.device("cpu")
 N_WALKERS = 33  # more than a block
@@ -274,7 +275,7 @@ def test_whole_calculation_on_the_device(
 ) -> None:
     monkeypatch.setattr("surrogate.device.oracles.has_triton", lambda: False)  # the interpreter would take minutes
     monkeypatch.setattr("wanglandau.calculation.CHECK_ROUNDS_ON_DEVICE", 100)
-    monkeypatch.setattr("wanglandau.walkers.WORTH_THE_DEVICE", 9)
+    monkeypatch.setattr("wanglandau.engine.WORTH_THE_DEVICE", 9)
     oracle = LatticeOnDevice(lattice_oracle.artefact, cuau.lattice, CPU)
     assert isinstance(oracle, DeviceOracle)
     assert oracle.identity == lattice_oracle.identity  # the same energies, so that files fit each other

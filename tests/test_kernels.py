@@ -23,10 +23,10 @@ from faulty_rounds import RULES, advance_by_neighbours, advance_faulty
 
 from wanglandau import kernels
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.errors import OracleError
 from wanglandau.starting import drive_into
 from wanglandau.walkers import (
-    Engine,
     Walkers,
     Weights,
     Window,

@@ -11,10 +11,10 @@ from references.ln_g_error import missing_levels, rms_ln_g
 
 from wanglandau import calculation, starting
 from wanglandau.calculation import Calculation, plan
+from wanglandau.engine import Engine
 from wanglandau.ranks import OneProcess
 from wanglandau.sampling import sample_density
 from wanglandau.settings import WangLandauSettings
-from wanglandau.walkers import Engine
 
 LONG_FCC: Repeat = (2, 2, 4)
 """64 sites, for which a transfer matrix counts all configurations."""

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from references.alloys import alloy_lattice
 
+from wanglandau.engine import Engine
 from wanglandau.finite_size import binder_cumulant, cumulant_crossing
 from wanglandau.lattice import Lattice
 from wanglandau.observables import SublatticeOrder
 from wanglandau.ordered_structures import ordered_structure
 from wanglandau.pair_model import PairOracle
-from wanglandau.walkers import Engine, boltzmann_weights, make_snapshots, walkers_at
+from wanglandau.walkers import boltzmann_weights, make_snapshots, walkers_at
 
 pytestmark = pytest.mark.long
 

@@ -13,6 +13,7 @@ from references.alloys import JointTable, alloy_lattice, alloy_oracle, complete_
 from references.scale import RY_PER_J, kelvin
 from scipy import stats
 
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.levels import BOLTZMANN, MEV_PER_RY
 from wanglandau.metropolis import MetropolisResult, sample_metropolis
@@ -23,7 +24,7 @@ from wanglandau.orbits import keys_from_occupations
 from wanglandau.pair_model import PairOracle
 from wanglandau.thermal_chains import Pool, ThermalChains
 from wanglandau.thermal_series import ThermalSeries, equilibration
-from wanglandau.walkers import Engine, make_snapshots, make_walkers
+from wanglandau.walkers import make_snapshots, make_walkers
 
 BCC = alloy_oracle(alloy_lattice("bcc", (2, 2, 2)))
 FCC = alloy_oracle(alloy_lattice("fcc", (2, 2, 2)))

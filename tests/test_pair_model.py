@@ -10,12 +10,13 @@ from ase import units
 
 from wanglandau import mask_kernels, pair_kernels
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 from wanglandau.oracle import CompiledOracle, EnergyOracle
 from wanglandau.pair_model import PairOracle, from_argument
 from wanglandau.systems import load_system
-from wanglandau.walkers import Engine, flat_weights, make_walkers
+from wanglandau.walkers import flat_weights, make_walkers
 
 CUAU = ("Cu", "Au")
 EXAMPLES = Path(__file__).parent.parent / "examples" / "pair_models"

@@ -8,11 +8,11 @@ import pytest
 
 from wanglandau.benchmarking.work import plan_work
 from wanglandau.configurations import random_configurations
+from wanglandau.engine import Engine
 from wanglandau.oracle import EnergyOracle
 from wanglandau.oracle_registry import load_oracle
 from wanglandau.pair_model import PairOracle
 from wanglandau.systems import load_system
-from wanglandau.walkers import Engine
 
 pytestmark = pytest.mark.benchmark
 CASES = [

@@ -32,9 +32,10 @@ from sampled_references import (
 from scipy import stats
 
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.exact import exact_levels
 from wanglandau.sampled_density import SampledDensity
-from wanglandau.walkers import Engine, flat_weights, make_snapshots, make_walkers
+from wanglandau.walkers import flat_weights, make_snapshots, make_walkers
 
 MIN_P = 1e-4
 ALLOYS = {

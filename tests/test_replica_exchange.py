@@ -11,6 +11,7 @@ from thread_ranks import run_on
 
 from wanglandau import replica_exchange
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.ranks import OneProcess, Ranks, share_of
 from wanglandau.replica_exchange import Exchange, Layout, average_teams
 from wanglandau.sampled_density import SampledDensity
@@ -18,7 +19,7 @@ from wanglandau.sampling import sample_density
 from wanglandau.settings import WangLandauSettings
 from wanglandau.starting import starting_walkers
 from wanglandau.walk import Walk, make_walk
-from wanglandau.walkers import Engine, Window
+from wanglandau.walkers import Window
 
 LOWEST = [-118.0, -112.0, -106.0]
 """Lowest levels of windows of six levels each that share three with the next."""

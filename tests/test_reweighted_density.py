@@ -27,6 +27,7 @@ from cheap_and_dear import (
 from wanglandau.bin_samples import Looks, listed_orbits, look_into_bins, make_strata
 from wanglandau.cli import main
 from wanglandau.density_of_states import DensityOfStates, normalised
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.orbits import canonical_keys, enumerate_orbits
 from wanglandau.pair_model import PairOracle
@@ -36,7 +37,6 @@ from wanglandau.reweighted_inspection import judge_reweighting
 from wanglandau.reweighted_sampling import Reweighting, reweight
 from wanglandau.reweighted_settings import ReweightingSettings
 from wanglandau.thermodynamics import heat_capacity_peak, thermodynamics
-from wanglandau.walkers import Engine
 
 TEMPERATURES = np.arange(400.0, 3000.0, 20.0)
 CURVES = ("internal_energy", "heat_capacity", "free_energy", "entropy")

@@ -9,6 +9,7 @@ from known_levels import UNLIKE_BONDS
 
 from wanglandau import kernels
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.levels import BOLTZMANN
 from wanglandau.range_search import sampled_range
@@ -18,7 +19,7 @@ from wanglandau.schedule import Stage
 from wanglandau.settings import WangLandauSettings
 from wanglandau.verdict import judge
 from wanglandau.walk import make_walk
-from wanglandau.walkers import Engine, Weights, Window
+from wanglandau.walkers import Weights, Window
 
 SLOPE = 0.5
 

@@ -12,6 +12,7 @@ from wanglandau import calculation as calculation_module
 from wanglandau import sampling
 from wanglandau.calculation import Calculation, plan
 from wanglandau.density_of_states import DensityOfStates
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError, OracleError
 from wanglandau.oracle import EnergyOracle
 from wanglandau.range_search import EnergyRange
@@ -20,7 +21,6 @@ from wanglandau.sampled_density import SampledDensity
 from wanglandau.sampling import sample_density
 from wanglandau.settings import WangLandauSettings
 from wanglandau.verdict import judge
-from wanglandau.walkers import Engine
 
 
 def run(oracle: EnergyOracle, composition: int | None, **choices: object) -> SampledDensity:

@@ -9,6 +9,7 @@ import pytest
 from exact_weights import FULL, fcc_oracle, fcc_walkers, walk_error
 
 from wanglandau import kernels
+from wanglandau.engine import Engine
 from wanglandau.schedule import (
     MANY_WALKERS,
     SETTLED_LN_F,
@@ -23,7 +24,7 @@ from wanglandau.schedule import (
 )
 from wanglandau.settings import WangLandauSettings
 from wanglandau.walk import Walk, make_walk
-from wanglandau.walkers import Engine, Weights, Window
+from wanglandau.walkers import Weights, Window
 
 N_BINS = 10
 

@@ -8,11 +8,12 @@ from exact_weights import FULL, WIDTH, Uncompiled, bcc_oracle, fcc_oracle
 from known_levels import UNLIKE_BONDS
 
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.range_search import EnergyRange, make_grid, sampled_range, search_range
 from wanglandau.settings import WangLandauSettings
 from wanglandau.starting import drive_into, lay_windows, number_of_windows, starting_walkers
-from wanglandau.walkers import Engine, Window, make_walkers
+from wanglandau.walkers import Window, make_walkers
 from wanglandau.windows import energy_windows
 
 

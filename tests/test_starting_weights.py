@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 from wanglandau import kernels
 from wanglandau.calculation import MENDING_SHARE, plan
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.pair_model import PairOracle
 from wanglandau.range_search import make_grid, search_range
 from wanglandau.ranks import OneProcess
@@ -18,7 +19,7 @@ from wanglandau.settings import WangLandauSettings
 from wanglandau.starting_weights import ExpectedWeights, ThermalSample
 from wanglandau.systems import System
 from wanglandau.walk import make_walk
-from wanglandau.walkers import Engine, Window, make_walkers
+from wanglandau.walkers import Window, make_walkers
 
 LEVELS = -np.array(sorted(UNLIKE_BONDS, reverse=True), dtype=np.float64)
 LN_G = np.log([float(UNLIKE_BONDS[int(-level)]) for level in LEVELS])

@@ -9,11 +9,12 @@ from known_levels import UNLIKE_BONDS
 
 from wanglandau import kernels
 from wanglandau.energy_grid import MAX_BINS, EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.schedule import SETTLED_STAGES, OneOverT, Stage
 from wanglandau.settings import WangLandauSettings
 from wanglandau.walk import Walk, make_walk, wider
-from wanglandau.walkers import Engine, Window, make_walkers
+from wanglandau.walkers import Window, make_walkers
 
 NARROW = EnergyGrid.covering(-110.0, -92.0, WIDTH)
 EXACT = WangLandauSettings()

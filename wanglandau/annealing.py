@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 from wanglandau.levels import BOLTZMANN
@@ -19,7 +20,7 @@ from wanglandau.observables import LongRangeOrder
 from wanglandau.oracle import EnergyOracle
 from wanglandau.orbits import MAX_KEY_SITES, canonical_keys
 from wanglandau.ordered_structures import ordered_structures
-from wanglandau.walkers import Engine, boltzmann_weights, make_walkers
+from wanglandau.walkers import boltzmann_weights, make_walkers
 
 QUENCH = 1000.0
 """The quench at the end is at the last temperature divided by this."""

@@ -17,10 +17,11 @@ from scipy.special import logsumexp
 from tqdm import tqdm
 
 from wanglandau.density_of_states import DensityOfStates
+from wanglandau.engine import Engine
 from wanglandau.lattice import Lattice
 from wanglandau.starting import starting_walkers
 from wanglandau.symmetry import orbit
-from wanglandau.walkers import Engine, Window, flat_weights, make_snapshots
+from wanglandau.walkers import Window, flat_weights, make_snapshots
 
 WALKERS_COMPILED, WALKERS_BATCHED = 16, 64
 SWEEPS_BETWEEN = 10

@@ -13,6 +13,7 @@ from ase import units
 
 from wanglandau.density_of_states import log_total_states
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.measurement import Measurement
 from wanglandau.range_search import EnergyRange, make_grid, random_energies, sampled_range, search_range
@@ -23,7 +24,7 @@ from wanglandau.settings import WangLandauSettings
 from wanglandau.starting import lay_windows, number_of_windows, starting_walkers
 from wanglandau.starting_weights import ExpectedWeights
 from wanglandau.walk import Walk, make_walk
-from wanglandau.walkers import Engine, Window, make_snapshots
+from wanglandau.walkers import Window, make_snapshots
 from wanglandau.windows import WindowLayout, energy_windows
 
 WALKERS_COMPILED = 4

@@ -17,9 +17,10 @@ from dataclasses import replace
 import numpy as np
 
 from wanglandau import kernels
+from wanglandau.engine import Engine
 from wanglandau.rounds import Snapshots
 from wanglandau.turns import MAX_GROUPS, rounds_together
-from wanglandau.walkers import Engine, Walkers, Weights
+from wanglandau.walkers import Walkers, Weights
 
 
 def advance_crowd(

@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from wanglandau.delayed_acceptance import DelayedChains, Proposal, delay
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.levels import MEV_PER_RY
 from wanglandau.metropolis_averages import average_all
@@ -31,7 +32,7 @@ from wanglandau.tempering import TemperatureExchange
 from wanglandau.thermal_chains import Pool, ThermalChains
 from wanglandau.thermal_series import ThermalSeries, equilibration
 from wanglandau.time_series import mean_with_error
-from wanglandau.walkers import Engine, make_snapshots, make_walkers
+from wanglandau.walkers import make_snapshots, make_walkers
 
 _SNAPSHOT_BYTES = 32 * 2**20
 _FIRST_CHECK = 200

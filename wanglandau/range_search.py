@@ -12,8 +12,9 @@ import numpy as np
 
 from wanglandau.density_of_states import log_total_states
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.starting_weights import ThermalSample
-from wanglandau.walkers import Engine, Walkers, Window, boltzmann_weights, make_snapshots, make_walkers
+from wanglandau.walkers import Walkers, Window, boltzmann_weights, make_snapshots, make_walkers
 
 N_WALKERS = 32
 """Random starts of the search."""

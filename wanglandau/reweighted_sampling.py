@@ -14,13 +14,13 @@ import numpy as np
 from wanglandau.asked_once import AskedOnce
 from wanglandau.bin_samples import Batch, Strata, look_into_bins, make_strata
 from wanglandau.density_of_states import DensityOfStates
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.levels import BOLTZMANN
 from wanglandau.oracle import EnergyOracle, checked_energies
 from wanglandau.reweighted_density import ReweightedDensity
 from wanglandau.reweighted_settings import ReweightingSettings
 from wanglandau.thermodynamics import default_temperatures
-from wanglandau.walkers import Engine
 
 PER_STRATUM = 4
 """Fewest draws in a stratum: many strata of few draws leave less to chance than few of many."""

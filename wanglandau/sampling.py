@@ -16,13 +16,13 @@ from tqdm import tqdm
 from wanglandau.calculation import Calculation, plan
 from wanglandau.combination import combine
 from wanglandau.density_of_states import DensityOfStates
+from wanglandau.engine import Engine
 from wanglandau.oracle import EnergyOracle
 from wanglandau.ranks import OneProcess, Ranks, default_threads, share_of
 from wanglandau.replica_exchange import average_teams
 from wanglandau.sampled_density import SampledDensity, bins_of_interest, conclude, standard_error_rms
 from wanglandau.settings import WangLandauSettings
 from wanglandau.verdict import round_trips_needed
-from wanglandau.walkers import Engine
 
 LOOK_AGAIN = 1.1
 """Precision is looked at whenever the trials have grown by this factor."""

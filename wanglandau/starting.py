@@ -5,20 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.settings import WangLandauSettings
 from wanglandau.starting_weights import ExpectedWeights
 from wanglandau.transition_matrix import diffusivity
 from wanglandau.walk import make_walk, wider
-from wanglandau.walkers import (
-    Engine,
-    Walkers,
-    Window,
-    count_proposals,
-    flat_weights,
-    make_walkers,
-    sort_into_bins,
-)
+from wanglandau.walkers import Walkers, Window, count_proposals, flat_weights, make_walkers, sort_into_bins
 from wanglandau.windows import WindowLayout, choose_windows
 
 SITES_PER_WINDOW = 128

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from wanglandau.engine import Engine
 from wanglandau.levels import BOLTZMANN
 from wanglandau.rounds import Snapshots
-from wanglandau.walkers import Engine, Walkers, boltzmann_weights, make_snapshots
+from wanglandau.walkers import Walkers, boltzmann_weights, make_snapshots
 
 
 @dataclass

@@ -13,6 +13,7 @@ import numpy as np
 from wanglandau import kernels
 from wanglandau.crowd import advance_crowd
 from wanglandau.energy_grid import MAX_BINS, EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.kernels import FIXED
 from wanglandau.levels import BOLTZMANN
@@ -31,16 +32,7 @@ from wanglandau.schedule import (
 from wanglandau.settings import WangLandauSettings
 from wanglandau.starting_weights import ExpectedWeights
 from wanglandau.turns import rounds_together
-from wanglandau.walkers import (
-    MANY_WALKERS,
-    Engine,
-    Walkers,
-    Weights,
-    Window,
-    count_proposals,
-    flat_weights,
-    sort_into_bins,
-)
+from wanglandau.walkers import MANY_WALKERS, Walkers, Weights, Window, count_proposals, flat_weights, sort_into_bins
 
 MAX_COUNTED_BINS = 3000
 """Above this, counting trials from bin to bin would take too much memory (8 bytes for every pair of bins)."""

@@ -1,23 +1,15 @@
-"""Walkers: their state, made before a run, and the ways to advance it.
-
-:class:`Engine` takes a fused kernel where the oracle has a compiled energy and rounds of batched
-``energies()`` calls where it has not. Both walk through the same states.
-"""
+"""Walkers and weights: their state, made before a run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
-from threading import Event
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wanglandau import block_rounds, kernels, rounds
+from wanglandau import kernels, rounds
 from wanglandau.energy_grid import EnergyGrid
-from wanglandau.errors import InputError, OracleError
-from wanglandau.oracle import CompiledEnergy, CompiledOracle, DeviceCrowd, DeviceOracle, EnergyOracle, checked_energies
-from wanglandau.turns import ROUNDS_ON_FIXED_WEIGHTS, rounds_together
+from wanglandau.errors import InputError
+from wanglandau.oracle import EnergyOracle, checked_energies
 
 
 @dataclass
@@ -178,8 +170,6 @@ def _make_control(start: float, inverse_width: float, energy_bins: int, flipping
 
 MANY_WALKERS = 8
 """More than so many walkers on one histogram are a crowd: they cannot see every update of each other's at once."""
-WORTH_THE_DEVICE = 256
-"""Walkers from which on an accelerator is faster than compiled code."""
 _NO_PROPOSALS = np.zeros((0, 1), dtype=np.int64)
 
 
@@ -244,122 +234,3 @@ def make_snapshots(walkers: Walkers, n_snapshots: int, every: int) -> rounds.Sna
     """Make room for states on the way, one snapshot every so many rounds."""
     shape = (n_snapshots, *walkers.occupations.shape)
     return rounds.Snapshots(every, np.empty(shape, np.int8), np.empty(shape[:2], kernels.WALKER))
-
-
-def _ignore(n_trials: int) -> None:
-    """Take no notice of progress."""
-
-
-@dataclass
-class Engine:
-    """Advances walkers on one oracle, by a fused kernel where possible.
-
-    Attributes
-    ----------
-    oracle : EnergyOracle
-    compiled : CompiledEnergy or None
-        None for the batched path; taken from the oracle where it has one.
-    device : DeviceCrowd or None
-        Where crowds of walkers stay on an accelerator; taken from the oracle where it has one.
-    executor : Executor or None
-        Shares out groups of walkers where there are many on one histogram; changes no result.
-    stop : Event
-        Once set, batched rounds end after the present one; the compiled kernel ends by itself soon enough.
-    on_trials : callable
-        Told the number of trials made since it was last called.
-    """
-
-    oracle: EnergyOracle
-    compiled: CompiledEnergy | None = None
-    device: DeviceCrowd | None = None
-    executor: Executor | None = None
-    stop: Event = field(default_factory=Event)
-    on_trials: Callable[[int], object] = _ignore
-
-    @classmethod
-    def fastest(cls, oracle: EnergyOracle) -> Engine:
-        """Choose the compiled path if the oracle offers it, and for crowds the accelerator."""
-        compiled = oracle.compiled() if isinstance(oracle, CompiledOracle) else None
-        return cls(oracle, compiled, oracle.on_device() if isinstance(oracle, DeviceOracle) else None)
-
-    def takes_to_device(self, n_walkers: int) -> bool:
-        """Tell whether so many walkers advance on the accelerator; few are faster by compiled code."""
-        return self.device is not None and (self.compiled is None or n_walkers >= WORTH_THE_DEVICE)
-
-    def advance(
-        self, walkers: Walkers, weights: Weights, n_rounds: int, snapshots: rounds.Snapshots | None = None
-    ) -> None:
-        """Give every walker ``n_rounds`` trials.
-
-        Parameters
-        ----------
-        snapshots : Snapshots, optional
-            Filled on the way.
-
-        Raises
-        ------
-        OracleError
-            If an energy cannot be had.
-        """
-        if self.device is not None and self.takes_to_device(walkers.n_walkers):
-            self._rounds_on_device(self.device, walkers, weights, n_rounds, snapshots)
-            return
-        kept = make_snapshots(walkers, 0, 1) if snapshots is None else snapshots
-        if self.compiled is None:
-            self._batched_rounds(walkers, weights, n_rounds, kept)
-        else:
-            self._fused_rounds(self.compiled, walkers, weights, n_rounds, kept)
-            self.on_trials(n_rounds * walkers.n_walkers)
-
-    def _rounds_on_device(
-        self,
-        device: DeviceCrowd,
-        walkers: Walkers,
-        weights: Weights,
-        n_rounds: int,
-        snapshots: rounds.Snapshots | None,
-    ) -> None:
-        control = weights.control[0]
-        fixed = control["gain"] == kernels.FIXED and control["ln_f"] == 0.0
-        few = walkers.n_walkers <= MANY_WALKERS
-        turn = ROUNDS_ON_FIXED_WEIGHTS if fixed else 1 if few else rounds_together(walkers.n_walkers)
-        device.advance(walkers, weights, n_rounds, turn, snapshots)
-        self.on_trials(n_rounds * walkers.n_walkers)
-
-    def _batched_rounds(self, walkers: Walkers, weights: Weights, n_rounds: int, snapshots: rounds.Snapshots) -> None:
-        population, histogram = walkers.population, weights.histogram
-        picks = np.empty((walkers.n_walkers, 2), dtype=np.int32)
-        flips = np.empty((walkers.n_walkers, 1 if walkers.flipping else 2), dtype=np.int32)
-        proposed = np.empty_like(walkers.occupations)
-        for done in range(n_rounds):
-            if self.stop.is_set():
-                return
-            rounds.propose(population, picks, flips, proposed)
-            energies = checked_energies(self.oracle, proposed)
-            rounds.settle(population, histogram, (picks, flips, proposed), energies)
-            rounds.take_snapshot(snapshots, population, done + 1)
-            self.on_trials(walkers.n_walkers)
-
-    def _fused_rounds(
-        self,
-        compiled: CompiledEnergy,
-        walkers: Walkers,
-        weights: Weights,
-        n_rounds: int,
-        snapshots: rounds.Snapshots,
-    ) -> None:
-        cache = np.zeros((walkers.n_walkers, compiled.cache_size))
-        fresh = np.empty(walkers.n_walkers)
-        rounds.prepare_all(compiled.parameters, compiled.prepare, walkers.occupations, cache, fresh)
-        if not np.array_equal(fresh, walkers.records["energy"]):
-            worst = float(np.abs(fresh - walkers.records["energy"]).max())
-            raise OracleError(
-                f"compiled energies drifted by {worst:.3g} Ry from energies(); they must agree to the bit"
-            )
-        if compiled.trials is not None and walkers.n_walkers > 1:
-            energy = (compiled.parameters, compiled.trials, compiled.commit)
-            loop = block_rounds.block_flips if walkers.flipping else block_rounds.block_swaps
-        else:
-            energy = (compiled.parameters, compiled.trial, compiled.commit)
-            loop = rounds.fused_flips if walkers.flipping else rounds.fused_swaps
-        loop(energy, walkers.population, cache, weights.histogram, snapshots, n_rounds)

@@ -56,7 +56,8 @@ class LatticeSurroundings:
         """Work out the surroundings of all sites of all walkers."""
         n_sites = occupations.shape[1]
         change_of = torch.zeros(n_sites, n_sites, dtype=torch.float64, device=occupations.device)
-        change_of.scatter_add_(1, self._touched, self._changes.double())  # whole numbers below 2**53
+        amounts = self._changes.double().expand(n_sites, -1).contiguous()  # whole numbers below 2**53
+        change_of.scatter_add_(1, self._touched, amounts)
         surroundings = (occupations.double() @ change_of).long()
         if surroundings.shape != self._surroundings.shape:
             self._surroundings = surroundings
@@ -73,7 +74,7 @@ class LatticeSurroundings:
             sign = 1 - 2 * occupations.gather(1, flips[:, k : k + 1]).long()
             touched = self._touched[flips[:, k]]
             before = self._energy_of(self._surroundings.gather(1, touched))
-            self._surroundings.scatter_add_(1, touched, sign * self._changes[flips[:, k]])
+            self._surroundings.scatter_add_(1, touched, sign * self._changes)
             energy += (self._energy_of(self._surroundings.gather(1, touched)) - before).sum(dim=1)
             self._signs.append(sign)
         self._trial = energy
@@ -84,7 +85,7 @@ class LatticeSurroundings:
         self._energy.copy_(torch.where(accepted, self._trial, self._energy))
         for k, sign in enumerate(self._signs):
             back = torch.where(accepted[:, None], 0, -sign)
-            self._surroundings.scatter_add_(1, self._touched[flips[:, k]], back * self._changes[flips[:, k]])
+            self._surroundings.scatter_add_(1, self._touched[flips[:, k]], back * self._changes)
 
     def _energy_of(self, surroundings: Tensor) -> Tensor:
         environment = surroundings & ((1 << self._bits) - 1)

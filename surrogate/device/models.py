@@ -154,8 +154,7 @@ def pack_lattice(tables: LatticeTables, device: torch.device) -> PackedModel:
     n_sites = len(tables.touched)
     sites = _sites(n_sites)
     changes = np.zeros((sites, sites), dtype=np.int64)
-    for flipped in range(n_sites):
-        np.add.at(changes[flipped], tables.touched[flipped], tables.changes[flipped].astype(np.int64))
+    np.add.at(changes, (np.arange(n_sites)[:, None], tables.touched.astype(np.int64)), tables.changes.astype(np.int64))
     flat = np.concatenate([tables.site_energies, tables.star_energies])
     shape: dict[str, int | str] = {"WIDTH": 0, "CHUNK": 0, "A": 0, "B": 0, "C": 0, "OWN": 0, "PRECISION": "ieee"}
     shape |= {"BITS": int(tables.bits), "STAR": len(tables.site_energies)}

@@ -23,10 +23,11 @@ from ase import units
 from wanglandau.benchmarking.contest import Advance, clocked, quotient, take_turns
 from wanglandau.benchmarking.spread import Spread
 from wanglandau.benchmarking.work import Work
+from wanglandau.engine import Engine
 from wanglandau.errors import InputError, OracleError
 from wanglandau.levels import MEV_PER_RY
 from wanglandau.pair_model import PairOracle
-from wanglandau.walkers import Engine, boltzmann_weights, walkers_at
+from wanglandau.walkers import boltzmann_weights, walkers_at
 
 SHORT_RUN = 20_000
 UNIT = 100_000

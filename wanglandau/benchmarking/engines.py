@@ -13,8 +13,8 @@ import numpy as np
 
 from wanglandau.benchmarking.contest import Advance, clocked
 from wanglandau.benchmarking.work import LN_F, Work
+from wanglandau.engine import Engine
 from wanglandau.oracle import ModelOracle
-from wanglandau.walkers import Engine
 
 FUSED, BATCHED, PYTHON_LOOP = "fused", "batched", "Python loop"
 

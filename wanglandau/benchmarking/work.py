@@ -8,9 +8,10 @@ import numpy as np
 
 from wanglandau.density_of_states import log_total_states
 from wanglandau.energy_grid import EnergyGrid
+from wanglandau.engine import Engine
 from wanglandau.oracle import EnergyOracle
 from wanglandau.range_search import make_grid, search_range
-from wanglandau.walkers import Engine, Walkers, Weights, Window, flat_weights, make_walkers, walkers_at
+from wanglandau.walkers import Walkers, Weights, Window, flat_weights, make_walkers, walkers_at
 
 SEARCH_TRIALS = 20_000
 LN_F = 1e-3
