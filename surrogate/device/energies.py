@@ -45,6 +45,7 @@ class LatticeSurroundings:
 
     def __init__(self, tables: LatticeTables, device: torch.device) -> None:
         self._touched = torch.from_numpy(tables.touched.astype(np.int64)).to(device)
+        self._distinct = torch.from_numpy(_first_times(tables.touched)).to(device)
         self._changes = torch.from_numpy(tables.changes.astype(np.int64)).to(device)
         self._site_energies = torch.from_numpy(tables.site_energies).to(device)
         self._star_energies = torch.from_numpy(tables.star_energies).to(device)
@@ -75,7 +76,8 @@ class LatticeSurroundings:
             touched = self._touched[flips[:, k]]
             before = self._energy_of(self._surroundings.gather(1, touched))
             self._surroundings.scatter_add_(1, touched, sign * self._changes)
-            energy += (self._energy_of(self._surroundings.gather(1, touched)) - before).sum(dim=1)
+            change = self._energy_of(self._surroundings.gather(1, touched)) - before
+            energy += (change * self._distinct[flips[:, k]]).sum(dim=1)
             self._signs.append(sign)
         self._trial = energy
         return energy
@@ -90,3 +92,8 @@ class LatticeSurroundings:
     def _energy_of(self, surroundings: Tensor) -> Tensor:
         environment = surroundings & ((1 << self._bits) - 1)
         return self._site_energies[environment] + self._star_energies[surroundings >> self._bits]
+
+
+def _first_times(touched: np.ndarray) -> np.ndarray:
+    """Tell which entries of each row did not occur before in it, ``bool[n_sites, n_touched]``: images are one site."""
+    return np.array([[site not in row[:k] for k, site in enumerate(row)] for row in touched.tolist()])

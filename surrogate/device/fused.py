@@ -6,6 +6,14 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from surrogate.device.block_state import (
+    load_floats,
+    load_integers,
+    load_random,
+    store_floats,
+    store_integers,
+    store_random,
+)
 from surrogate.device.dense_block import dense_output
 from surrogate.device.lattice_block import lattice_energy
 from surrogate.device.steps import (
@@ -85,6 +93,28 @@ def _change(changes, mask, site, site_numbers, SITES: tl.constexpr):
 
 
 @triton.jit
+def _flipped(mask, site, BLOCK: tl.constexpr):
+    return mask ^ (tl.full((BLOCK,), 1, tl.int64) << site.to(tl.int64))
+
+
+@triton.jit
+def _survey(mask, changes, site_numbers, n_sites: tl.constexpr, BLOCK: tl.constexpr, SITES: tl.constexpr):
+    surroundings = tl.zeros((BLOCK, SITES), dtype=tl.int64)
+    for site in range(n_sites):
+        bit = (mask >> site) & 1
+        surroundings += bit[:, None] * tl.load(changes + site * SITES + site_numbers)[None, :]
+    return surroundings
+
+
+@triton.jit
+def _moved(surroundings, changes, mask, site1, site2, site_numbers, SITES: tl.constexpr, FLIPPING: tl.constexpr):
+    moved = surroundings + _change(changes, mask, site1, site_numbers, SITES)
+    if not FLIPPING:
+        moved += _change(changes, mask, site2, site_numbers, SITES)
+    return moved
+
+
+@triton.jit
 def fused_turn(
     masks,
     places,
@@ -138,46 +168,28 @@ def fused_turn(
     known = real[:, None] & (sites < n_sites)[None, :]
     mask = tl.load(masks + rows, mask=real, other=0)
     lists = tl.load(places + cells, mask=known, other=0)
-    s0 = tl.load(random + 4 * rows, mask=real, other=1).to(tl.uint64, bitcast=True)
-    s1 = tl.load(random + 4 * rows + 1, mask=real, other=1).to(tl.uint64, bitcast=True)
-    s2 = tl.load(random + 4 * rows + 2, mask=real, other=1).to(tl.uint64, bitcast=True)
-    s3 = tl.load(random + 4 * rows + 3, mask=real, other=1).to(tl.uint64, bitcast=True)
-    energy = tl.load(floats + rows, mask=real, other=0.0)
-    lowest = tl.load(floats + n_walkers + rows, mask=real, other=0.0)
-    highest = tl.load(floats + 2 * n_walkers + rows, mask=real, other=0.0)
-    lowest_refused = tl.load(floats + 3 * n_walkers + rows, mask=real, other=0.0)
-    highest_refused = tl.load(floats + 4 * n_walkers + rows, mask=real, other=0.0)
-    beta = tl.load(floats + 5 * n_walkers + rows, mask=real, other=0.0)
-    field = tl.load(floats + 6 * n_walkers + rows, mask=real, other=0.0)
-    composition = tl.load(integers + rows, mask=real, other=1)
-    index = tl.load(integers + n_walkers + rows, mask=real, other=0)
-    origin = tl.load(integers + 2 * n_walkers + rows, mask=real, other=0)
-    aim = tl.load(integers + 3 * n_walkers + rows, mask=real, other=0)
-    accepted = tl.load(integers + 4 * n_walkers + rows, mask=real, other=0)
-    out_of_range = tl.load(integers + 5 * n_walkers + rows, mask=real, other=0)
-    heading = tl.load(integers + 6 * n_walkers + rows, mask=real, other=0)
-    half_trips = tl.load(integers + 7 * n_walkers + rows, mask=real, other=0)
+    s0, s1, s2, s3 = load_random(random, rows, real)
+    energy, lowest, highest, lowest_refused, highest_refused, beta, field = load_floats(floats, rows, real, n_walkers)
+    composition, index, origin, aim, accepted, out_of_range, heading, half_trips = load_integers(
+        integers, rows, real, n_walkers
+    )
     start, inverse_width = tl.load(numbers), tl.load(numbers + 1)
     bottom, top = tl.load(ends), tl.load(ends + 1)
     weight = tl.load(table + index, mask=real, other=0.0)
+    surroundings = mask
     if BITS > 0:
-        surroundings = tl.zeros((BLOCK, SITES), dtype=tl.int64)
-        for site in range(n_sites):
-            bit = (mask >> site) & 1
-            surroundings += bit[:, None] * tl.load(changes + site * SITES + sites)[None, :]
+        surroundings = _survey(mask, changes, sites, n_sites, BLOCK, SITES)
     for _ in range(n_rounds):
         bits, s0, s1, s2, s3 = next_random(s0, s1, s2, s3)
         first, second, site1, site2 = pick_sites(bits, composition, lists, sites, n_sites, FLIPPING)
-        proposed = mask ^ (tl.full((BLOCK,), 1, tl.int64) << site1.to(tl.int64))
+        proposed = _flipped(mask, site1, BLOCK)
         new_composition = composition
         if FLIPPING:
             new_composition = composition + _sign(mask, site1)
         else:
-            proposed = proposed ^ (tl.full((BLOCK,), 1, tl.int64) << site2.to(tl.int64))
+            proposed = _flipped(proposed, site2, BLOCK)
         if BITS > 0:
-            moved = surroundings + _change(changes, mask, site1, sites, SITES)
-            if not FLIPPING:
-                moved += _change(changes, mask, site2, sites, SITES)
+            moved = _moved(surroundings, changes, mask, site1, site2, sites, SITES, FLIPPING)
             new_energy = lattice_energy(moved, weights, weights + STAR, known, BITS)
         else:
             new_energy = dense_energy(
@@ -215,20 +227,8 @@ def fused_turn(
         heading, half_trips = turn_round(heading, half_trips, energy_bin, bottom, top, HOLDS_BOTTOM, HOLDS_TOP)
     tl.store(masks + rows, mask, mask=real)
     tl.store(places + cells, lists, mask=known)
-    tl.store(random + 4 * rows, s0.to(tl.int64, bitcast=True), mask=real)
-    tl.store(random + 4 * rows + 1, s1.to(tl.int64, bitcast=True), mask=real)
-    tl.store(random + 4 * rows + 2, s2.to(tl.int64, bitcast=True), mask=real)
-    tl.store(random + 4 * rows + 3, s3.to(tl.int64, bitcast=True), mask=real)
-    tl.store(floats + rows, energy, mask=real)
-    tl.store(floats + n_walkers + rows, lowest, mask=real)
-    tl.store(floats + 2 * n_walkers + rows, highest, mask=real)
-    tl.store(floats + 3 * n_walkers + rows, lowest_refused, mask=real)
-    tl.store(floats + 4 * n_walkers + rows, highest_refused, mask=real)
-    tl.store(integers + rows, composition, mask=real)
-    tl.store(integers + n_walkers + rows, index, mask=real)
-    tl.store(integers + 2 * n_walkers + rows, origin, mask=real)
-    tl.store(integers + 3 * n_walkers + rows, aim, mask=real)
-    tl.store(integers + 4 * n_walkers + rows, accepted, mask=real)
-    tl.store(integers + 5 * n_walkers + rows, out_of_range, mask=real)
-    tl.store(integers + 6 * n_walkers + rows, heading, mask=real)
-    tl.store(integers + 7 * n_walkers + rows, half_trips, mask=real)
+    store_random(random, rows, real, s0, s1, s2, s3)
+    store_floats(floats, rows, real, n_walkers, energy, lowest, highest, lowest_refused, highest_refused)
+    store_integers(
+        integers, rows, real, n_walkers, composition, index, origin, aim, accepted, out_of_range, heading, half_trips
+    )
