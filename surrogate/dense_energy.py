@@ -148,6 +148,6 @@ def _padded(values: np.ndarray, dtype: type, *, rows: bool = True) -> np.ndarray
     shape = whole if rows else [values.shape[0], *whole[1:]]
     raw = np.zeros(int(np.prod(shape)) * np.dtype(dtype).itemsize + 64, dtype=np.uint8)
     start = -raw.ctypes.data % 64
-    padded = raw[start : start + raw.size - 64].view(dtype).reshape(shape)
+    padded: np.ndarray = raw[start : start + raw.size - 64].view(dtype).reshape(shape)
     padded[tuple(slice(n) for n in values.shape)] = values
     return padded

@@ -35,8 +35,7 @@ def compiled(build: Callable[..., Any], *, returns: bool = False) -> Any:
     return intrinsic(typed)
 
 
-@intrinsic
-def address(typing: Any, array: Any) -> Any:
+def _address(typing: Any, array: Any) -> Any:
     """Address of the first number of a contiguous array, as int64."""
 
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -44,6 +43,10 @@ def address(typing: Any, array: Any) -> Any:
         return builder.ptrtoint(data, INDEX)
 
     return types.int64(array), lower
+
+
+address: Any = intrinsic(_address)  # calls of an intrinsic lack the typing context of its definition
+"""Address of the first number of a contiguous array, as int64."""
 
 
 def vector(kind: Any, n: int) -> Any:
