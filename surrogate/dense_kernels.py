@@ -18,7 +18,7 @@ The cache row of a walker is, in bytes::
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -113,9 +113,9 @@ def prepare(tables: DenseTables, occupations: np.ndarray, cache: np.ndarray) -> 
 
 
 @njit(cache=True, inline="always")
-def _sign(occupations: np.ndarray, site: int) -> int:
+def _sign(occupations: np.ndarray, site: int) -> Any:
     """What a flip of the site multiplies its weights with."""
-    return 1 - 2 * np.int64(occupations[site])  # type: ignore[return-value]
+    return 1 - 2 * np.int64(occupations[site])
 
 
 @njit(cache=True, nogil=True)

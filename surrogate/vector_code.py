@@ -35,7 +35,6 @@ def compiled(build: Callable[..., Any], *, returns: bool = False) -> Any:
     return intrinsic(typed)
 
 
-@intrinsic
 def _address(typing: Any, array: Any) -> Any:
     """Address of the first number of a contiguous array, as int64."""
 
@@ -46,7 +45,8 @@ def _address(typing: Any, array: Any) -> Any:
     return types.int64(array), lower
 
 
-address: Any = _address  # calls of an intrinsic lack the typing context of its definition
+address: Any = intrinsic(_address)  # calls of an intrinsic lack the typing context of its definition
+"""Address of the first number of a contiguous array, as int64."""
 
 
 def vector(kind: Any, n: int) -> Any:

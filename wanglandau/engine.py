@@ -140,10 +140,11 @@ class Engine:
             raise OracleError(
                 f"compiled energies drifted by {worst:.3g} Ry from energies(); they must agree to the bit"
             )
-        if compiled.trials is not None and walkers.n_walkers > 1:
-            energy: tuple = (compiled.parameters, compiled.trials, compiled.commit)
-            loop = block_rounds.block_flips if walkers.flipping else block_rounds.block_swaps
-        else:
-            energy = (compiled.parameters, compiled.trial, compiled.commit)
+        if compiled.trials is None or walkers.n_walkers == 1:
+            trial: Callable[..., object] = compiled.trial
             loop = rounds.fused_flips if walkers.flipping else rounds.fused_swaps
+        else:
+            trial = compiled.trials
+            loop = block_rounds.block_flips if walkers.flipping else block_rounds.block_swaps
+        energy = (compiled.parameters, trial, compiled.commit)
         loop(energy, walkers.population, cache, weights.histogram, snapshots, n_rounds)

@@ -17,6 +17,7 @@ from surrogate.device.block_state import (
 from surrogate.device.dense_block import dense_output
 from surrogate.device.lattice_block import lattice_energy
 from surrogate.device.steps import (
+    count_proposals,
     count_visits,
     exchange_places,
     find_bin,
@@ -95,6 +96,23 @@ def _change(changes, mask, site, site_numbers, SITES: tl.constexpr):
 @triton.jit
 def _flipped(mask, site, BLOCK: tl.constexpr):
     return mask ^ (tl.full((BLOCK,), 1, tl.int64) << site.to(tl.int64))
+
+
+@triton.jit
+def _propose(mask, composition, site1, site2, BLOCK: tl.constexpr, FLIPPING: tl.constexpr):
+    proposed = _flipped(mask, site1, BLOCK)
+    if FLIPPING:
+        return proposed, composition + _sign(mask, site1)
+    else:
+        return _flipped(proposed, site2, BLOCK), composition
+
+
+@triton.jit
+def _note_refused(inside, energy, out_of_range, lowest_refused, highest_refused):
+    out_of_range += (inside == 0).to(tl.int64)
+    lowest_refused = tl.where(inside, lowest_refused, tl.minimum(lowest_refused, energy))
+    highest_refused = tl.where(inside, highest_refused, tl.maximum(highest_refused, energy))
+    return out_of_range, lowest_refused, highest_refused
 
 
 @triton.jit
@@ -182,12 +200,7 @@ def fused_turn(
     for _ in range(n_rounds):
         bits, s0, s1, s2, s3 = next_random(s0, s1, s2, s3)
         first, second, site1, site2 = pick_sites(bits, composition, lists, sites, n_sites, FLIPPING)
-        proposed = _flipped(mask, site1, BLOCK)
-        new_composition = composition
-        if FLIPPING:
-            new_composition = composition + _sign(mask, site1)
-        else:
-            proposed = _flipped(proposed, site2, BLOCK)
+        proposed, new_composition = _propose(mask, composition, site1, site2, BLOCK, FLIPPING)
         if BITS > 0:
             moved = _moved(surroundings, changes, mask, site1, site2, sites, SITES, FLIPPING)
             new_energy = lattice_energy(moved, weights, weights + STAR, known, BITS)
@@ -204,26 +217,22 @@ def fused_turn(
         taken = inside & ((gain >= 0.0) | (tl.log(uniform(bits)) < gain))
         origin = index
         aim = tl.where(inside, target, -1)
-        out_of_range += (inside == 0).to(tl.int64)
-        lowest_refused = tl.where(inside, lowest_refused, tl.minimum(lowest_refused, new_energy))
-        highest_refused = tl.where(inside, highest_refused, tl.maximum(highest_refused, new_energy))
+        out_of_range, lowest_refused, highest_refused = _note_refused(
+            inside, new_energy, out_of_range, lowest_refused, highest_refused
+        )
         if not FLIPPING:
             lists = exchange_places(lists, sites, taken, first, second, site1, site2)
         if BITS > 0:
             surroundings = tl.where(taken[:, None], moved, surroundings)
-        mask = tl.where(taken, proposed, mask)
-        energy = tl.where(taken, new_energy, energy)
-        composition = tl.where(taken, new_composition, composition)
-        index = tl.where(taken, target, index)
+        mask, composition = tl.where(taken, proposed, mask), tl.where(taken, new_composition, composition)
+        energy, index = tl.where(taken, new_energy, energy), tl.where(taken, target, index)
         weight = tl.where(taken, new_weight, weight)
         accepted += taken.to(tl.int64)
-        lowest = tl.minimum(lowest, energy)
-        highest = tl.maximum(highest, energy)
+        lowest, highest = tl.minimum(lowest, energy), tl.maximum(highest, energy)
         energy_bin = index - composition * row_length
         count_visits(visits, totals, index, energy_bin, energy, start, inverse_width, n_bins, real)
         if COUNTING:
-            column = tl.where(aim >= 0, aim, n_bins)
-            tl.atomic_add(proposals + origin * (n_bins + 1) + column, 1, mask=real, sem="relaxed")
+            count_proposals(proposals, origin, aim, n_bins, real)
         heading, half_trips = turn_round(heading, half_trips, energy_bin, bottom, top, HOLDS_BOTTOM, HOLDS_TOP)
     tl.store(masks + rows, mask, mask=real)
     tl.store(places + cells, lists, mask=known)

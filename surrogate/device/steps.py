@@ -78,6 +78,13 @@ def count_visits(visits, totals, index, energy_bin, energy, start, inverse_width
 
 
 @triton.jit
+def count_proposals(proposals, origin, target, n_bins, real):
+    """Count trials from bin to bin; the last column is for those beyond the grid."""
+    column = tl.where(target >= 0, target, n_bins)
+    tl.atomic_add(proposals + origin * (n_bins + 1) + column, 1, mask=real, sem="relaxed")
+
+
+@triton.jit
 def turn_round(heading, half_trips, energy_bin, bottom, top, HOLDS_BOTTOM: tl.constexpr, HOLDS_TOP: tl.constexpr):
     """Count passages between the two ends."""
     wide = bottom < top
