@@ -141,18 +141,20 @@ def test_bad_input_is_refused(options: dict, message: str) -> None:
         benchmark("cuau", **options)
 
 
-def test_a_peer_that_does_other_work_is_refused(work: Work) -> None:
+def test_a_peer_that_does_other_work_is_refused(work: Work, tmp_path: Path) -> None:
+    missing = PeerKind("missing", tmp_path / "missing_peer.py")
+    missing..write_text("import a_package_that_nobody_has\n")
     peer = Peer(FAKE, work, PYTHON)
     assert peer.versions == {"fake": "1.0"} and peer.advance(20) >= 20e-4
     peer.close()
     with pytest.raises(OracleError, match=r"energies differ from ours by up to 0\.001 Ry"):
         Peer(PeerKind("wrong", HERE / "wrong_peer.py"), work, PYTHON)
     with pytest.raises(NotInstalled, match="a_package_that_nobody_has"):
-        Peer(PeerKind("missing", HERE / "missing_peer.py"), work, PYTHON)
+        Peer(missing, work, PYTHON)
     with pytest.raises(InputError, match="cannot start the interpreter"):
         Peer(FAKE, work, HERE / "no_such_python")
     with pytest.raises(InputError, match="alloy-wanglandau\\[peers\\]"):
-        run_benchmark("cuau", QUICK, rivals=Rivals(PYTHON, (PeerKind("missing", HERE / "missing_peer.py"),)))
+        run_benchmark("cuau", QUICK, rivals=Rivals(PYTHON, (missing,)))
 
 
 def test_limits_come_from_the_formula_of_the_energy() -> None:
