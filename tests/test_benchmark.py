@@ -143,7 +143,7 @@ def test_bad_input_is_refused(options: dict, message: str) -> None:
 
 def test_a_peer_that_does_other_work_is_refused(work: Work, tmp_path: Path) -> None:
     missing = PeerKind("missing", tmp_path / "missing_peer.py")
-    missing..write_text("import a_package_that_nobody_has\n")
+    missing.script.write_text("import a_package_that_nobody_has\n")
     peer = Peer(FAKE, work, PYTHON)
     assert peer.versions == {"fake": "1.0"} and peer.advance(20) >= 20e-4
     peer.close()
