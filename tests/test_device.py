@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ["TRITON_INTERPRET"] = "1"  # before any kernel is made
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +10,7 @@ import pytest
 import torch
 
 import surrogate.device.enumeration as enumeration
+import surrogate.device.oracles as oracles
 from surrogate.dense_kernels import DenseTables
 from surrogate.device.crowds import Crowd
 from surrogate.device.energies import EnergyOfConfigurations, LatticeSurroundings
@@ -282,6 +279,20 @@ def test_whole_calculation_on_the_device(
     settings = WangLandauSettings(runs=1, walkers=24, max_trials=12_000, bins=20)
     found = sample_density(oracle, 16, settings, progress=False)
     assert int(np.sum(found.trials)) >= 10_000
+
+
+def test_processes_of_a_node_take_accelerators_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in oracles.LOCAL_RANKS:
+        monkeypatch.delenv(name, raising=False)
+    assert oracles.local_rank() == 0
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    monkeypatch.setattr("torch.zeros", lambda *shape, device: None)
+    taken = []
+    for rank in range(6):
+        monkeypatch.setenv("SLURM_LOCALID", str(rank))
+        taken.append(oracles._device("cuda").index)
+    assert taken == [0, 1, 2, 3, 0, 1]
+    assert oracles._device("cuda:3").index == 3
 
 
 def test_what_may_follow_the_at_sign(cuau: System, dense_oracle: SurrogateOracle) -> None:

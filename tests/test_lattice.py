@@ -231,3 +231,17 @@ class TestSystems:
             load_system("niag")
         with pytest.raises(InputError, match="cannot read"):
             load_system(str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize(("structure", "repeat"), [("fcc", (2, 2, 2)), ("bcc", (2, 2, 4)), ("fcc", (1, 2, 3))])
+def test_shells_do_not_depend_on_what_was_asked_before(structure: str, repeat: tuple[int, int, int]) -> None:
+    def lattice() -> Lattice:
+        return Lattice.cubic(structure, ("Cu", "Au"), 7.0, repeat)
+
+    asked_before = lattice()
+    for n_shells in (2, 6, 3, 1, 5):
+        asked_now = lattice().shells(n_shells)
+        for shell, fresh in zip(asked_before.shells(n_shells), asked_now, strict=True):
+            np.testing.assert_array_equal(shell.neighbours, fresh.neighbours)
+    with pytest.raises(InputError):
+        asked_before.shells(0)

@@ -133,7 +133,15 @@ class Lattice:
 
     def shells(self, n_shells: int) -> list[Shell]:
         """Return the first shells of neighbours, images counted with their multiplicity."""
-        return find_shells(self.cell, self.positions, n_shells)
+        found = self._shells
+        if len(found) < n_shells or n_shells < 1:
+            found[:] = find_shells(self.cell, self.positions, n_shells)
+        return found[:n_shells]
+
+    @cached_property
+    def _shells(self) -> list[Shell]:
+        """Shells found so far: those of large cells take seconds."""
+        return []
 
     @cached_property
     def fingerprint(self) -> str:

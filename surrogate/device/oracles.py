@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -29,6 +30,8 @@ from wanglandau.oracle import DeviceCrowd, EnergyOracle, LevelCounts, occupation
 ACCURATE = ("fp16x3", "tf32x3", "ieee")
 """Arithmetic as accurate as float32."""
 SAMPLE = 4096
+LOCAL_RANKS = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID")
+"""Environment variables in which Open MPI, MPI implementations by Intel and others, and Slurm count processes."""
 TILING = (64, 4, 3)
 """Walkers to a block, warps to a block and loads under way: the fastest of those tried on an H200."""
 
@@ -143,6 +146,17 @@ class LockStepOracle(TorchOracle):
         return Crowd(LockStep(EnergyOfConfigurations(self.tensor_energies)), self._device)
 
 
+def local_rank() -> int:
+    """Return the number of this process among those of its node, 0 where nobody counted them.
+
+    Processes that share a calculation so take accelerators of their own.
+    """
+    for name in LOCAL_RANKS:
+        if os.environ.get(name, "").isdigit():
+            return int(os.environ[name])
+    return 0
+
+
 def has_triton() -> bool:
     """Tell whether kernels can be made."""
     return importlib.util.find_spec("triton") is not None
@@ -182,6 +196,8 @@ def oracle_on(artefact: Artefact, lattice: Lattice, argument: str) -> EnergyOrac
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
+        if device.type == "cuda" and device.index is None and torch.cuda.device_count() > 1:
+            device = torch.device("cuda", local_rank() % torch.cuda.device_count())
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0]
