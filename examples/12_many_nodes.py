@@ -90,6 +90,8 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--part", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if any(n < 2 or n % 2 for n in options.ranks):
+        parser.error(f"--ranks {options.ranks}: give even numbers from 2 on, two windows to a run")
     if options.part is not None:  # one of several processes
         ranks = launched_ranks()
         times = measure(options.atoms, ranks.size, options.blocks, ranks)
@@ -102,7 +104,7 @@ def main() -> None:
     model = Model.fitted(alone, bytes_of_walk(WALKERS, n_sites), Network())
     print(f"{n_sites} atoms, {TRIALS} trials: {1e3 * model.walk:.3g} ms, deviation {100 * model.deviation:.2g} %")
     print(f"exchange: {1e3 * model.fixed:.3g} ms + {1e3 * model.each:.3g} ms a walk; {model.walk_bytes} bytes a walk")
-    measured = [] if options.smoke else [measure_under_mpi(n, atoms, blocks) for n in options.ranks if n > 1]
+    measured = [] if options.smoke else [measure_under_mpi(n, atoms, blocks) for n in options.ranks]
     for times in measured:
         print(
             f"{times.n_processes:5d} processes: measured {times.efficiency(model.walk):.2f}, exchange "

@@ -33,7 +33,8 @@ class LatticeTables(NamedTuple):
     Attributes
     ----------
     touched : uint16 or uint32[n_sites, n_touched]
-        Distinct sites whose surroundings change when a site flips, the site itself among them; a column is a direction.
+        Distinct sites whose surroundings change when a site flips, the site itself among them; it may come again, with
+        nothing added, to make the number of the outer ones even. A column is a direction.
     changes : int32 or int64[n_touched]
         What is added to their surroundings when the site takes the second species.
     n_starred : int
@@ -97,8 +98,8 @@ def prepare(tables: LatticeTables, occupations: np.ndarray, cache: np.ndarray) -
 def trial(tables: LatticeTables, occupations: np.ndarray, cache: np.ndarray, flips: np.ndarray) -> float:
     """Return the energy after flipping the sites ``flips``, Ry.
 
-    Flips are made one after the other and taken back, so that sites touched several times need no special care; the
-    last one is only looked at.
+    Flips are made one after the other and taken back, so that sites touched by several need no special care; the last
+    one is only looked at.
     """
     surroundings = cache[1:-1].view(tables.changes.dtype)
     last = flips.size - 1

@@ -106,7 +106,8 @@ def test_every_requirement_is_pinned_within_its_bounds() -> None:
     settings.read(ROOT / "setup.cfg", encoding="utf-8")
     groups = [settings["options"]["install_requires"], *settings["options.extras_require"].values()]
     requirements = [Requirement(line) for group in groups for line in group.split("\n") if line]
-    ours = [item for item in requirements if item.name not in ("alloy-wanglandau", "xgboost")]  # xgboost: macOS only
+    # xgboost: macOS only; triton: every build of torch for accelerators insists on a version of its own
+    ours = [item for item in requirements if item.name not in ("alloy-wanglandau", "xgboost", "triton")]
     assert len(ours) > 15
     wrong = [str(item) for item in ours if not item.specifier.contains(pins.get(item.name.lower(), "0"))]
     assert not wrong

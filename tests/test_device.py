@@ -11,20 +11,20 @@ import torch
 
 import surrogate.device.enumeration as enumeration
 import surrogate.device.oracles as oracles
-from surrogate.dense_kernels import DenseTables
 from surrogate.device.crowds import Crowd
 from surrogate.device.energies import EnergyOfConfigurations, LatticeSurroundings
-from surrogate.device.fused_walks import FusedTurns, Tiling, dense_energies_of, masks_of, occupations_of
+from surrogate.device.fused_walks import FusedTurns, Tiling, masks_of, occupations_of
 from surrogate.device.lock_step import LockStep
-from surrogate.device.models import PRECISIONS, _pieces, pack_dense, pack_lattice, scaled
+from surrogate.device.models import PRECISIONS, pack_dense, pack_lattice
 from surrogate.device.oracles import DenseOnDevice, LatticeOnDevice, LockStepOracle, oracle_on
+from surrogate.device.state import DeviceWalkers, DeviceWeights
 from surrogate.oracle import SurrogateOracle, shipped_artefact
 from surrogate.torch_oracle import TorchOracle
 from wanglandau import kernels
 from wanglandau.crowd import advance_crowd
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.engine import Engine
-from wanglandau.errors import InputError
+from wanglandau.errors import InputError, OracleError
 from wanglandau.every_configuration import every_level
 from wanglandau.exact import exact_levels
 from wanglandau.lattice import Lattice
@@ -177,60 +177,6 @@ def test_dense_walks_agree_with_energies(cuau: System, dense_oracle: SurrogateOr
     _same(*states, trips=True)
 
 
-def _small_network(own: int, rng: np.random.Generator) -> DenseTables:
-    def weights(*shape: int) -> np.ndarray:
-        return rng.normal(size=shape).astype(np.float32)
-
-    third = (weights(48, own), weights(own)) if own else (np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
-    return DenseTables(
-        weights(12, 48).astype(np.float64),
-        weights(48).astype(np.float64),
-        weights(48, 48) / 7,
-        weights(48),
-        *third,
-        weights(own or 48),
-        -0.3,
-        0.02,
-    )
-
-
-@pytest.mark.parametrize("own", [0, 24])
-@pytest.mark.parametrize("precision", ["fp16x3", "tf32x3", "ieee"])
-def test_any_shape_of_network(own: int, precision: str) -> None:
-    tables = _small_network(own, np.random.default_rng(own))
-    masks = torch.arange(0, 4096, 41)
-    hidden = occupations_of(masks, 12).numpy() @ tables.first + tables.first_bias
-    hidden = np.maximum(hidden, 0) @ tables.second.astype(np.float64) + tables.second_bias
-    if own:
-        hidden = np.maximum(hidden, 0) @ tables.third.astype(np.float64) + tables.third_bias
-    wanted = tables.shift + tables.scale * (np.maximum(hidden, 0) @ tables.output.astype(np.float64))
-    got = dense_energies_of(pack_dense(tables, precision, CPU), Tiling(16, 4, 2), masks).numpy()
-    np.testing.assert_allclose(got, wanted, atol=2e-6 * np.abs(wanted).max())
-
-
-def test_scaling_leaves_the_function_alone_and_refuses_what_overflows() -> None:
-    tables = _small_network(24, np.random.default_rng(2))
-    factor = scaled(tables)
-    ratio = factor.first / tables.first
-    assert np.ptp(ratio) == 0
-    assert np.log2(ratio[0, 0]) % 1 == 0
-    with pytest.raises(InputError, match=r"float16.*ieee"):
-        scaled(tables._replace(first_bias=tables.first_bias + 1e6))
-
-
-@pytest.mark.parametrize("width", [16, 200, 208, 300, 1000])
-def test_a_width_is_cut_into_powers_of_two(width: int) -> None:
-    pieces = _pieces(width)
-    assert len(pieces) <= 3
-    assert all(piece.bit_count() == 1 and piece >= 16 for piece in pieces)
-    assert width <= sum(pieces) < 1.15 * width + 16
-
-
-def test_masks_there_and_back() -> None:
-    rows = torch.from_numpy(np.random.default_rng(0).integers(0, 2, (50, 64), dtype=np.int8))
-    assert torch.equal(occupations_of(masks_of(rows), 64), rows)
-
-
 @dataclass
 class CountedOnDevice:
     """A pair model that lets the device's code go through all configurations."""
@@ -293,6 +239,50 @@ def test_processes_of_a_node_take_accelerators_of_their_own(monkeypatch: pytest.
         taken.append(oracles._device("cuda").index)
     assert taken == [0, 1, 2, 3, 0, 1]
     assert oracles._device("cuda:3").index == 3
+
+
+class Broken:
+    """Turns that fail, or that give energies that are no numbers."""
+
+    def __init__(self, fails: bool) -> None:
+        self.fails = fails
+
+    def make_turns(self, walkers: DeviceWalkers, weights: DeviceWeights, n_turns: int, n_rounds: int) -> None:
+        if self.fails:
+            raise RuntimeError("CUDA error: out of memory\nmore about it")
+        nan = EnergyOfConfigurations(lambda rows: torch.full((len(rows),), torch.nan, dtype=torch.float64))
+        LockStep(nan).make_turns(walkers, weights, n_turns, n_rounds)
+
+
+@pytest.mark.parametrize(
+    ("fails", "message"), [(True, r"out of memory; fewer walkers \(here 33\)"), (False, "not a number")]
+)
+def test_failures_are_no_rejected_trials(fails: bool, message: str, lattice_oracle: SurrogateOracle) -> None:
+    walkers, weights = _begin(lattice_oracle, False)
+    with pytest.raises(OracleError, match=message):
+        Crowd(Broken(fails), CPU).advance(walkers, weights, 3, 2)
+
+
+def test_numbers_that_are_none_stay_in_the_fused_kernel(dense_oracle: SurrogateOracle) -> None:
+    tables = dense_oracle.compiled().parameters
+    model = pack_dense(tables._replace(shift=float("nan")), "ieee", CPU)
+    walkers, weights = _begin(dense_oracle, False)
+    with pytest.raises(OracleError, match="not a number"):
+        Crowd(FusedTurns(model, 32, Tiling(64, 4, 2)), CPU).advance(walkers, weights, 2, 2)
+
+
+def test_a_crowd_reports_only_bins_that_nobody_expected(lattice_oracle: SurrogateOracle) -> None:
+    for on_device in (False, True):
+        walkers, weights = _begin(lattice_oracle, False)
+        weights.bins["expected"] = 1
+        if on_device:
+            Crowd(LockStep(LatticeSurroundings(lattice_oracle.compiled().parameters, CPU)), CPU).advance(
+                walkers, weights, 20, 10
+            )
+        else:
+            advance_crowd(Engine.fastest(lattice_oracle), walkers, weights, 20)
+        assert weights.control["bins_seen"] > 0
+        assert weights.control["bins_found"] == 0
 
 
 def test_what_may_follow_the_at_sign(cuau: System, dense_oracle: SurrogateOracle) -> None:

@@ -135,7 +135,7 @@ def test_curves_are_kept_and_belong_to_their_settings(data: Dataset, tmp_path: P
     [
         (["--splits", "1"], "splits is 1"),
         (["--test-share", "1"], "test_share is 1"),
-        (["--test-share", "0.99"], "leaves 2 configurations"),
+        (["--test-share", "0.99"], "leaves 3 configurations"),
         (["--wanted", "-1"], "wanted is -1"),
         (["--sizes", "x"], "size 'x'"),
         (["--dataset", "nowhere.h5"], "nowhere.h5"),

@@ -33,6 +33,8 @@ WALKERS_BATCHED = 64
 WALKERS_ON_DEVICE = 8192
 CHECK_ROUNDS_ON_DEVICE = 10_000
 """Rounds between two looks at the histograms on an accelerator, at least: going there and back costs some rounds."""
+CHECKS_AT_LEAST = 100
+"""Looks in a calculation that the budget of trials cuts short."""
 SEARCH_TRIALS_PER_SITE = 64_000
 """Most trials spent on searching each end of the energy range; never more than a tenth of a run's budget."""
 LONG_SEARCH = 4
@@ -113,7 +115,9 @@ class Calculation:
         widest = int(self.windows.mask.sum(axis=1).max())
         rows = self.n_sites + 1 if self.settings.ensemble == "semigrand" else 1
         needed = max(1, trials_between_checks(widest * rows, self.n_walkers) // self.n_walkers)
-        return max(needed, CHECK_ROUNDS_ON_DEVICE) if self.engine.takes_to_device(self.n_walkers) else needed
+        if not self.engine.takes_to_device(self.n_walkers):
+            return needed
+        return max(needed, min(CHECK_ROUNDS_ON_DEVICE, self.max_rounds // CHECKS_AT_LEAST))
 
     @property
     def rounds_between_exchanges(self) -> int:

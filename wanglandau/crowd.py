@@ -85,7 +85,7 @@ def _add(weights: Weights, records: Weights) -> None:
     for name in ("histogram", "visits", "energy_sum", "energy_square_sum"):
         bins[name] += new[name]
     control["bins_seen"] += found.sum()
-    control["bins_found"] += found.sum()
+    control["bins_found"] += (found & (bins["expected"] == 0)).sum()
     control["lowest_seen"] = np.minimum(control["lowest_seen"], records.control["lowest_seen"])
     control["highest_seen"] = np.maximum(control["highest_seen"], records.control["highest_seen"])
     control["trials"] += records.control["trials"]

@@ -116,7 +116,7 @@ class Pool:
         snapshots : Snapshots, optional
             Filled on the way.
         """
-        if self.executor is None:
+        if self.executor is None or self.engine.takes_to_device(walkers.n_walkers):
             _advance_group(self.engine, walkers, n_rounds, snapshots)
             return
         places = np.array_split(np.arange(walkers.n_walkers), min(self.n_threads, walkers.n_walkers))

@@ -95,5 +95,5 @@ class LatticeSurroundings:
 
 
 def _first_times(touched: np.ndarray) -> np.ndarray:
-    """Tell which entries of each row did not occur before in it, ``bool[n_sites, n_touched]``: images are one site."""
+    """Tell which entries of each row did not occur before: the site itself may come twice."""
     return np.array([[site not in row[:k] for k, site in enumerate(row)] for row in touched.tolist()])

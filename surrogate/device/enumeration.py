@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wanglandau.errors import OracleError
+from wanglandau.configuration_kernels import MAX_LEVELS
+from wanglandau.errors import InputError, OracleError
 from wanglandau.oracle import ENERGY_QUANTUM, LevelCounts
 
 KEYS_TOGETHER = 2**26
@@ -87,6 +88,13 @@ def count_levels(
         From ``int64[n]``, a bit for each site, to ``float64[n]``, Ry, whole multiples of ``ENERGY_QUANTUM``.
     n_sites : int
         At most 32.
+
+    Raises
+    ------
+    InputError
+        If energies spread over too many levels.
+    OracleError
+        If an energy is not finite.
     """
     tally: Tally | None = None
     for keys in _keys(n_sites, device):
@@ -96,6 +104,12 @@ def count_levels(
         if tally is None:
             room = int(ROOM * (high - low)) + 1
             tally = Tally.empty(n_sites, low - room, high + room, device)
+        if high - low > MAX_LEVELS:
+            width = MAX_LEVELS * 2**level_bits * ENERGY_QUANTUM
+            raise InputError(
+                f"energies spread over more than {width:g} Ry, too many levels to count; "
+                "are the units of the oracle right?"
+            )
         tally = tally.widened(low, high)
         tally.add(composition, level, quanta - (level << level_bits))
         tally.keep_lowest(keys, composition, quanta, max_kept)

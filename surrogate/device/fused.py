@@ -110,7 +110,10 @@ def _propose(mask, composition, site1, site2, BLOCK: tl.constexpr, FLIPPING: tl.
 @triton.jit
 def _note_refused(inside, energy, out_of_range, lowest_refused, highest_refused):
     out_of_range += (inside == 0).to(tl.int64)
+    # What is not a number stays, for the extremes to tell: minimum and maximum would drop it.
+    wrong = (energy != energy) | (lowest_refused != lowest_refused)
     lowest_refused = tl.where(inside, lowest_refused, tl.minimum(lowest_refused, energy))
+    lowest_refused = tl.where(wrong, float("nan"), lowest_refused)
     highest_refused = tl.where(inside, highest_refused, tl.maximum(highest_refused, energy))
     return out_of_range, lowest_refused, highest_refused
 
@@ -215,8 +218,7 @@ def fused_turn(
         gain = beta * (energy - new_energy) + field * (new_composition - composition).to(tl.float64)
         gain += tl.where(target != index, weight - new_weight, 0.0)
         taken = inside & ((gain >= 0.0) | (tl.log(uniform(bits)) < gain))
-        origin = index
-        aim = tl.where(inside, target, -1)
+        origin, aim = index, tl.where(inside, target, -1)
         out_of_range, lowest_refused, highest_refused = _note_refused(
             inside, new_energy, out_of_range, lowest_refused, highest_refused
         )
@@ -226,8 +228,7 @@ def fused_turn(
             surroundings = tl.where(taken[:, None], moved, surroundings)
         mask, composition = tl.where(taken, proposed, mask), tl.where(taken, new_composition, composition)
         energy, index = tl.where(taken, new_energy, energy), tl.where(taken, target, index)
-        weight = tl.where(taken, new_weight, weight)
-        accepted += taken.to(tl.int64)
+        weight, accepted = tl.where(taken, new_weight, weight), accepted + taken.to(tl.int64)
         lowest, highest = tl.minimum(lowest, energy), tl.maximum(highest, energy)
         energy_bin = index - composition * row_length
         count_visits(visits, totals, index, energy_bin, energy, start, inverse_width, n_bins, real)

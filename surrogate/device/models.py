@@ -73,7 +73,7 @@ def pack_dense(tables: DenseTables, precision: str, device: torch.device) -> Pac
         raise InputError(f"arithmetic {precision!r} is not known; choose one of {', '.join(PRECISIONS)}")
     if precision.startswith("fp16"):
         tables = scaled(tables)
-    n_sites, width = tables.first.shape[0], int(np.flatnonzero(np.any(tables.second, axis=1)).max(initial=0)) + 1
+    n_sites, width = tables.first.shape[0], _width(tables)
     sites, pieces = _sites(n_sites), _pieces(width)
     total, own = sum(pieces), _own(tables)
     layers = [_filled(tables.first, (sites, total)), _filled(tables.second, (total, total))]
@@ -105,7 +105,7 @@ def scaled(tables: DenseTables) -> DenseTables:
     first = _bound(tables.first, np.ones(len(tables.first)), tables.first_bias)
     second = _bound(tables.second, first, tables.second_bias)
     room = _power(LARGEST_HALF / max(first.max(), 1e-30))
-    factor1 = min(room, 2.0**4)
+    factor1 = min(room, 2.0**4, _power(LARGEST_HALF / max(np.abs(tables.first).max(), 1e-30)))
     factor2 = _power(LARGEST_HALF / max(np.abs(tables.second).max(), 1e-30) / 8.0)
     factor3 = 1.0
     if len(tables.third):
@@ -179,6 +179,14 @@ def _pieces(width: int) -> list[int]:
     while units.bit_count() > 3:
         units += 1
     return [SMALLEST_PIECE << bit for bit in reversed(range(units.bit_length())) if units >> bit & 1]
+
+
+def _width(tables: DenseTables) -> int:
+    """Return the number of nodes of a hidden layer without the padding, which does nothing."""
+    used = tables.second.any(axis=0) | tables.second.any(axis=1) | (tables.second_bias != 0)
+    if not len(tables.third):
+        used |= tables.output != 0
+    return int(np.flatnonzero(used).max(initial=0)) + 1
 
 
 def _own(tables: DenseTables) -> int:

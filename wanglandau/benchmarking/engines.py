@@ -1,6 +1,6 @@
-"""The ways our sampler can walk, by name: fused kernel, batched energies, the Python loop that calls the model.
+"""The ways our sampler can walk, by name: fused kernel, accelerator, batched energies, the Python loop.
 
-A new way, say one on an accelerator, is a new entry of :data:`ENGINES`.
+A new way is a new entry of :data:`ENGINES`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,20 @@ from wanglandau.benchmarking.work import LN_F, Work
 from wanglandau.engine import Engine
 from wanglandau.oracle import ModelOracle
 
-FUSED, BATCHED, PYTHON_LOOP = "fused", "batched", "Python loop"
+FUSED, ACCELERATOR, BATCHED, PYTHON_LOOP = "fused", "accelerator", "batched", "Python loop"
 
 EngineMaker = Callable[[Work, int], Advance | None]
 """From the work and a number of walkers to rounds, one trial of each walker; None where it cannot be done this way."""
 
 
 def _fused(work: Work, n_walkers: int) -> Advance | None:
+    compiled = Engine.fastest(work.oracle).compiled
+    return None if compiled is None else _rounds(Engine(work.oracle, compiled), work, n_walkers)
+
+
+def _accelerator(work: Work, n_walkers: int) -> Advance | None:
     engine = Engine.fastest(work.oracle)
-    return None if engine.compiled is None else _rounds(engine, work, n_walkers)
+    return _rounds(engine, work, n_walkers) if engine.takes_to_device(n_walkers) else None
 
 
 def _batched(work: Work, n_walkers: int) -> Advance | None:
@@ -63,5 +68,10 @@ def _python_loop(work: Work, n_walkers: int) -> Advance | None:
     return clocked(advance)
 
 
-ENGINES: Mapping[str, EngineMaker] = {FUSED: _fused, BATCHED: _batched, PYTHON_LOOP: _python_loop}
+ENGINES: Mapping[str, EngineMaker] = {
+    FUSED: _fused,
+    ACCELERATOR: _accelerator,
+    BATCHED: _batched,
+    PYTHON_LOOP: _python_loop,
+}
 """In the order of the tables."""

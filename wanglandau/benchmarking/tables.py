@@ -90,7 +90,7 @@ def _limits(benchmark: Benchmark) -> Table:
         ours = [
             rate.trials_per_second
             for rate in benchmark.rates
-            if (rate.oracle, rate.n_sites, rate.engine) == (line.oracle, line.n_sites, "fused")
+            if (rate.oracle, rate.n_sites, rate.engine, rate.walkers) == (line.oracle, line.n_sites, "fused", 1)
         ]
         for name, limit in sorted(line.limits.items(), key=lambda item: item[1]):
             reached = f"{100 * ours[0] / limit:.0f} %" if ours else "-"

@@ -49,7 +49,8 @@ def exact(
         Average over each orbit; for oracles that do not respect the symmetry of the lattice.
     every_configuration
         Evaluate symmetry-equivalent configurations one by one, for such oracles too: up to 601,080,390 of a composition
-        and 2**32 of all. Levels are joined within 0.013 meV per cell. The expected time is told before the start.
+        and 2**32 of all; on an accelerator always all of them. Levels are joined within 0.013 meV per cell. Where the
+        processor does it, the expected time is told before the start.
     out
         File to write; default: SYSTEM-COMPOSITION-exact.h5 in this folder.
     """
