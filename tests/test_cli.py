@@ -144,7 +144,8 @@ def test_bad_input_gets_one_helpful_line(case: str, folder: Path, tmp_path: Path
 
 
 def test_benchmark_measures_every_engine(tmp_path: Path) -> None:
-    done = call("benchmark", "cuau", "--oracles", FCC, "surrogate:dense", "--seconds", "0.02", "--json", cwd=tmp_path)
+    quick = ["--seconds", "0.02", "--walkers", "1", "--turns", "2", "--json"]
+    done = call("benchmark", "cuau", "--oracles", FCC, "surrogate:dense", *quick, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     engines = {(rate["oracle"], rate["engine"]) for rate in values["rates"]}

@@ -22,7 +22,7 @@ def test_console_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert report["ensemble"]["spread_scale"] == values["spread_scale"]
     assert main(["evaluate", "cuau", "--artefact", str(out)]) == 0
     assert "ensemble" in capsys.readouterr().out
-    assert main(["evaluate", "cuau", *network, "--tasks", "energy", "--cross-validate", "3"]) == 0
+    assert main(["evaluate", "cuau", *network, "--tasks", "energy", "--cross-validate", "2"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["n_configurations"] == len(load_dataset("cuau")) and 0.2 < report["calibration"]["coverage_1"] < 0.95
     assert report["calibration"]["rms_error_mev_per_atom"] == pytest.approx(
