@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
+from wanglandau.benchmarking.machine import cpu_name, installed_versions
 from wanglandau.errors import InputError
 from wanglandau.extras import optional_packages
 from wanglandau.provenance import versions
@@ -57,8 +56,8 @@ def describe_machine() -> Machine:
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     limits = {name: os.environ[name] for name in THREAD_LIMITS if name in os.environ}
-    system, known = f"{platform.system()} {platform.machine()}", versions() | _model_versions()
-    return Machine(_cpu_name(), cores, threads, limits, gpu_name(), load, system, known)
+    system, known = f"{platform.system()} {platform.machine()}", versions() | installed_versions(_MODEL_PACKAGES)
+    return Machine(cpu_name(), cores, threads, limits, gpu_name(), load, system, known)
 
 
 def gpu_name() -> str | None:
@@ -82,22 +81,3 @@ def require_gpu() -> None:
         import torch  # noqa: F401 (to name the remedy where it is missing)
     if gpu_name() is None:
         raise InputError("torch sees no GPU on this machine; leave --device cuda out")
-
-
-def _cpu_name() -> str:
-    listing = Path("/proc/cpuinfo")
-    if listing.is_file():
-        for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _model_versions() -> dict[str, str]:
-    found = {}
-    for package in _MODEL_PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

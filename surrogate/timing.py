@@ -19,6 +19,7 @@ import numpy as np
 
 from surrogate.dataset import Dataset
 from surrogate.timed_models import TimedModel
+from wanglandau.benchmarking.spread import Spread
 from wanglandau.configurations import random_configurations
 from wanglandau.errors import OracleError
 from wanglandau.lattice import Lattice
@@ -32,34 +33,6 @@ MIN_LOADS = 3
 """Loads that are timed even where no fresh processes are started."""
 FRESH_LIMIT = 600.0
 """Seconds after which a fresh process is given up."""
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Median and quartiles.
-
-    Attributes
-    ----------
-    median, lower, upper : float
-        The middle one, and the quartiles below and above.
-    n : int
-        Number of samples.
-    """
-
-    median: float
-    lower: float
-    upper: float
-    n: int
-
-    @classmethod
-    def of(cls, samples: Sequence[float] | np.ndarray) -> Spread:
-        """Take median and quartiles of one sample or more.
-
-        >>> Spread.of([4.0, 1.0, 2.0, 3.0, 100.0])
-        Spread(median=3.0, lower=2.0, upper=4.0, n=5)
-        """
-        lower, median, upper = np.percentile(samples, [25, 50, 75])
-        return cls(float(median), float(lower), float(upper), len(samples))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any
 
 from surrogate.machine import Machine
 from surrogate.timed_models import EPOCHS
-from surrogate.timing import BatchTime, FirstPrinciplesTimes, ModelTimes, Ratio, Spread
+from surrogate.timing import BatchTime, FirstPrinciplesTimes, ModelTimes, Ratio
+from wanglandau.benchmarking.spread import Spread
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -34,6 +35,15 @@ LOCAL_RANKS = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID")
 """Environment variables in which Open MPI, MPI implementations by Intel and others, and Slurm count processes."""
 TILING = (64, 4, 3)
 """Walkers to a block, warps to a block and loads under way: the fastest of those tried on an H200."""
+
+
+@contextmanager
+def _failures_told(device: torch.device) -> Iterator[None]:
+    """Make errors of the oracle of those that torch raises for a device."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OracleError(f"the device {device} failed: {str(error).splitlines()[0]}") from error
 
 
 class LatticeOnDevice(SurrogateOracle):
@@ -107,12 +117,10 @@ class DenseOnDevice:
 
     def count_levels(self, level_bits: int, max_kept: int, progress: Callable[[int], object]) -> list[LevelCounts]:
         """Count the levels of all configurations; see :class:`wanglandau.oracle.CountingOracle`."""
-        try:
+        with _failures_told(self._device):
             return count_levels(
                 self.energies_of_masks, self.lattice.n_sites, level_bits, max_kept, self._device, progress
             )
-        except RuntimeError as error:
-            raise OracleError(f"the device {self._device} failed: {str(error).splitlines()[0]}") from error
 
     def on_device(self) -> DeviceCrowd:
         """Return what advances walkers on the device."""
@@ -123,10 +131,8 @@ class DenseOnDevice:
     def _energies(self, rows: Tensor) -> Tensor:
         from surrogate.device.fused_walks import masks_of
 
-        try:
+        with _failures_told(self._device):
             return self.energies_of_masks(masks_of(rows))
-        except RuntimeError as error:
-            raise OracleError(f"the device {self._device} failed: {str(error).splitlines()[0]}") from error
 
     def _error_of(self, precision: str) -> str:
         """Say what an arithmetic of fewer digits than float32 does to energies."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -58,12 +59,12 @@ def describe_machine(peer_versions: dict[str, str]) -> Machine:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     flags = set((listing.get("flags") or listing.get("Features") or "").split())
     return Machine(
-        cpu=listing.get("model name") or platform.processor() or platform.machine(),
+        cpu=cpu_name(),
         cores=cores,
         vectors=tuple(flag for flag in VECTOR_FLAGS if flag in flags),
         load_average=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         system=f"{platform.system()} {platform.machine()}",
-        versions=versions() | _model_versions() | peer_versions,
+        versions=versions() | installed_versions(MODEL_PACKAGES) | peer_versions,
     )
 
 
@@ -77,9 +78,15 @@ def _listing() -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def _model_versions() -> dict[str, str]:
+def cpu_name() -> str:
+    """Return the name of the processor."""
+    return _listing().get("model name") or platform.processor() or platform.machine()
+
+
+def installed_versions(packages: Sequence[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
     found = {}
-    for package in MODEL_PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
