@@ -19,6 +19,7 @@ PATIENCE = 3.0
 """Seconds from the request to the alarm."""
 
 _running: list[Interruption] = []
+_undisturbed = 0
 
 
 class Interrupted(KeyboardInterrupt):
@@ -66,6 +67,17 @@ def ending_in_order(how_to_go_on: str | Callable[[], str], max_walltime: float |
 
 
 @contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep the alarm away from the ``with`` block, which must be short: for what must not be left half done."""
+    global _undisturbed
+    _undisturbed += 1
+    try:
+        yield
+    finally:
+        _undisturbed -= 1
+
+
+@contextmanager
 def _insisting(interruption: Interruption) -> Iterator[None]:
     """Interrupt the main thread where it has not asked for a while whether to end."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
@@ -73,9 +85,9 @@ def _insisting(interruption: Interruption) -> Iterator[None]:
         return
 
     def alarm(_number: int, _frame: FrameType | None) -> None:
-        if interruption.asked.is_set():
+        if interruption.asked.is_set() and not _undisturbed:
             raise Interrupted(interruption.reason)
-        if not interruption.due():  # else it has set the next alarm
+        if interruption.asked.is_set() or not interruption.due():  # else it sets the next alarm
             _set_alarm(1.0)
 
     before = signal.signal(signal.SIGALRM, alarm)

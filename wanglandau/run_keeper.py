@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from wanglandau.checkpoint_file import checkpoint_exists, read_checkpoint, remov
 from wanglandau.errors import InputError
 from wanglandau.interruption import Interruption
 from wanglandau.keeping_settings import KeepingSettings
+from wanglandau.orderly_end import ending_in_order, undisturbed
+from wanglandau.run_lock import locked
 from wanglandau.state_tree import pack, unpack
 
 FORM = 1
@@ -54,8 +57,6 @@ class RunKeeper:
     of : mapping of str to plain values
         Everything that the result depends on.
     settings : KeepingSettings
-    interruption : Interruption
-        Told how long checkpoints take.
     classes : iterable of type
         Those that the state may hold, see :func:`wanglandau.state_tree.unpack`.
 
@@ -65,6 +66,8 @@ class RunKeeper:
         To go on from; None for a new run.
     written : bool
         Whether there is a checkpoint on disk.
+    interruption : Interruption or None
+        Told how long checkpoints take.
 
     Raises
     ------
@@ -77,15 +80,15 @@ class RunKeeper:
         result: Path,
         of: Mapping[str, Any],
         settings: KeepingSettings,
-        interruption: Interruption,
         classes: Iterable[type] = (),
     ) -> None:
         self.result, self.path = result, checkpoint_of(result)
         self._of = {"form": FORM} | dict(of)
         self._interval = settings.checkpoint_interval
-        self._interruption = interruption
+        self.interruption: Interruption | None = None
         self._sequence = 0
-        self._last = time.monotonic()
+        self._start = self._last = time.monotonic()
+        self._seconds_before = 0.0
         self.written = checkpoint_exists(self.path)
         self.state: Any = None
         if self.written:
@@ -102,7 +105,7 @@ class RunKeeper:
             print(f"{sealed.warning}; the checkpoint before it is used", file=sys.stderr)
         held = unpack(sealed.content, classes)
         refuse_different(self.path, held["of"], self._of)
-        self._sequence = sealed.sequence
+        self._sequence, self._seconds_before = sealed.sequence, held["seconds"]
         return held["state"]
 
     def offer(self, make: Callable[[], Any]) -> None:
@@ -128,11 +131,19 @@ class RunKeeper:
             If it cannot be written; the one before is as it was.
         """
         started = time.monotonic()
-        write_checkpoint(self.path, pack({"of": self._of, "state": make()}), self._sequence + 1)
-        self._sequence += 1
-        self.written = True
+        with undisturbed():
+            content = pack({"of": self._of, "seconds": self.seconds, "state": make()})
+            write_checkpoint(self.path, content, self._sequence + 1)
+            self._sequence += 1
+            self.written = True
         self._last = time.monotonic()
-        self._interruption.checkpoint_time = self._last - started
+        if self.interruption is not None:
+            self.interruption.checkpoint_time = self._last - started
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run so far, that before the checkpoint included."""
+        return self._seconds_before + time.monotonic() - self._start
 
     def remove(self) -> None:
         """Remove the checkpoint of a run that has written its result."""
@@ -144,6 +155,27 @@ class RunKeeper:
         if not self.written:
             return "nothing was kept yet; the same command begins anew"
         return f"kept in {self.path}; the same command with --resume goes on"
+
+
+@contextmanager
+def keeping(
+    result: Path, of: Mapping[str, Any], settings: KeepingSettings, classes: Iterable[type] = ()
+) -> Iterator[RunKeeper]:
+    """Keep others from the result, find the checkpoint to go on from, and let the ``with`` block be ended early.
+
+    Parameters are those of :class:`RunKeeper`.
+
+    Raises
+    ------
+    InputError
+        If another process makes this result, or as :class:`RunKeeper` does.
+    KeyboardInterrupt
+        If the block was ended early, saying how to go on.
+    """
+    with locked(lock_of(result), str(result)):
+        keeper = RunKeeper(result, of, settings, classes)
+        with ending_in_order(keeper.how_to_go_on, settings.max_walltime) as keeper.interruption:
+            yield keeper
 
 
 def _short(value: Any) -> str:
