@@ -23,7 +23,7 @@ from wanglandau.oracle import EnergyOracle
 from wanglandau.orbits import MAX_KEY_SITES, canonical_keys
 from wanglandau.ordered_structures import ordered_structures
 from wanglandau.orderly_end import Interrupted
-from wanglandau.run_keeper import RunKeeper
+from wanglandau.result_keeper import ResultKeeper
 from wanglandau.short_pieces import Pace
 from wanglandau.walkers import Walkers, boltzmann_weights, make_walkers
 
@@ -67,7 +67,7 @@ def anneal(
     composition: int,
     settings: AnnealingSettings,
     progress: bool = True,
-    keeper: RunKeeper | None = None,
+    keeper: ResultKeeper | None = None,
 ) -> AnnealingResult:
     """Search for configurations of low energy.
 
@@ -79,7 +79,7 @@ def anneal(
     settings : AnnealingSettings
     progress : bool
         Show a bar (only ever on a terminal).
-    keeper : RunKeeper, optional
+    keeper : ResultKeeper, optional
         Writes checkpoints between steps, and gives the one to go on from.
 
     Raises

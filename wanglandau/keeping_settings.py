@@ -1,4 +1,4 @@
-"""Settings of what a long command keeps on disk while it works, and of when it has to end."""
+"""Settings of how a command keeps its work: nothing of them changes a result."""
 
 from __future__ import annotations
 
@@ -6,36 +6,21 @@ from dataclasses import dataclass
 
 from wanglandau.errors import InputError
 
-LONGEST = 10 * 365 * 24 * 3600.0
-"""No limit of time is longer, s."""
-
-
-@dataclass(frozen=True)
-class EndingSettings:
-    """When a command has to end that goes on from what it finished.
-
-    Attributes
-    ----------
-    max_walltime : float or None
-        Seconds after which to end in good order, some time before; the same command goes on later.
-    """
-
-    max_walltime: float | None = None
-
-    def __post_init__(self) -> None:
-        check_walltime(self.max_walltime)
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.01, 1e6
+SHORTEST_WALLTIME, LONGEST_WALLTIME = 1.0, 1e8
 
 
 @dataclass(frozen=True)
 class KeepingSettings:
-    """Checkpoints of a run.
+    """When checkpoints are written, and when work ends before it is done.
 
     Attributes
     ----------
     resume : bool
-        Go on from the checkpoint beside the result, if there is one; of a finished run tell its result.
+        Go on from the checkpoint beside the result file, or begin where there is none; a finished result of the same
+        settings is reported and not computed again. So the same command line begins a job and goes on with it.
     max_walltime : float or None
-        Seconds after which to end with a checkpoint, some time before; --resume goes on.
+        Seconds that this process may take; it ends in a checkpoint a little earlier.
     checkpoint_interval : float
         Seconds between checkpoints.
     """
@@ -45,14 +30,12 @@ class KeepingSettings:
     checkpoint_interval: float = 60.0
 
     def __post_init__(self) -> None:
-        check_walltime(self.max_walltime)
-        if not 0.0 <= self.checkpoint_interval <= LONGEST:
+        if self.max_walltime is not None and not SHORTEST_WALLTIME <= self.max_walltime <= LONGEST_WALLTIME:
             raise InputError(
-                f"checkpoint_interval is {self.checkpoint_interval}; allowed are 0 to {LONGEST:g} s between checkpoints"
+                f"max_walltime is {self.max_walltime} s; allowed are {SHORTEST_WALLTIME:g} to {LONGEST_WALLTIME:g}"
             )
-
-
-def check_walltime(seconds: float | None) -> None:
-    """Raise InputError unless a limit of wall time makes sense."""
-    if seconds is not None and not 0.0 < seconds <= LONGEST:
-        raise InputError(f"max_walltime is {seconds}; allowed are numbers above 0 up to {LONGEST:g} s, or none")
+        if not SHORTEST_INTERVAL <= self.checkpoint_interval <= LONGEST_INTERVAL:
+            raise InputError(
+                f"checkpoint_interval is {self.checkpoint_interval} s; allowed are {SHORTEST_INTERVAL:g} to "
+                f"{LONGEST_INTERVAL:g}"
+            )

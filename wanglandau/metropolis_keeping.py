@@ -11,7 +11,7 @@ import numpy as np
 
 from wanglandau.asked_once import AskedOnce
 from wanglandau.kept_series import KeptSeries
-from wanglandau.run_keeper import RunKeeper, checkpoint_of
+from wanglandau.result_keeper import ResultKeeper, checkpoint_of
 from wanglandau.state_tree import pack, unpack
 from wanglandau.tempering import TemperatureExchange
 from wanglandau.thermal_chains import ThermalChains
@@ -28,11 +28,11 @@ class MetropolisKeeper:
 
     Parameters
     ----------
-    keeper : RunKeeper
+    keeper : ResultKeeper
         Of ``CLASSES``.
     """
 
-    def __init__(self, keeper: RunKeeper) -> None:
+    def __init__(self, keeper: ResultKeeper) -> None:
         self._keeper = keeper
         self._state: dict[str, Any] = keeper.state or {}
         self._series = KeptSeries(Path(f"{checkpoint_of(keeper.result)}.series"), self._state.get("segments", ()))

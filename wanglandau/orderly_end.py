@@ -7,16 +7,22 @@ library, is left by an alarm, if it has not ended by itself within ``PATIENCE`` 
 
 from __future__ import annotations
 
+import functools
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import ParamSpec, TypeVar
 
+from wanglandau.ending_settings import EndingSettings
 from wanglandau.interruption import MARGIN_MOST, MARGIN_SHARE, Interruption, interruptible
 
 PATIENCE = 3.0
 """Seconds from the request to the alarm."""
+
+Words = ParamSpec("Words")
+Result = TypeVar("Result")
 
 _running: list[Interruption] = []
 _undisturbed = 0
@@ -64,6 +70,27 @@ def ending_in_order(how_to_go_on: str | Callable[[], str], max_walltime: float |
             raise KeyboardInterrupt(f"ended early ({interruption.reason or end}): {told}") from end
         finally:
             _running.remove(interruption)
+
+
+def ends_in_order(how_to_go_on: str) -> Callable[[Callable[Words, Result]], Callable[Words, Result]]:
+    """Decorate a command: all of it may be ended early, by signals and by its :class:`EndingSettings` if it has any.
+
+    Parameters
+    ----------
+    how_to_go_on : str
+        See :func:`ending_in_order`.
+    """
+
+    def decorate(command: Callable[Words, Result]) -> Callable[Words, Result]:
+        @functools.wraps(command)
+        def run(*words: Words.args, **named: Words.kwargs) -> Result:
+            limits = [value.max_walltime for value in named.values() if isinstance(value, EndingSettings)]
+            with ending_in_order(how_to_go_on, limits[0] if limits else None):
+                return command(*words, **named)
+
+        return run
+
+    return decorate
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def anneal(
     """
     from wanglandau.annealing import anneal as cool
     from wanglandau.commands.preparation import check_writable, prepare
-    from wanglandau.run_keeper import keeping as kept_on_disk
+    from wanglandau.result_keeper import keeping as kept_on_disk
     from wanglandau.trajectory import write_extxyz
     from wanglandau.walkers import Walkers
 

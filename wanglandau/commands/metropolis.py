@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wanglandau.metropolis import MetropolisResult
     from wanglandau.metropolis_file import MetropolisRecord
     from wanglandau.oracle import EnergyOracle
-    from wanglandau.run_keeper import RunKeeper
+    from wanglandau.result_keeper import ResultKeeper
     from wanglandau.systems import System
 
 MAX_FRAMES = 1000
@@ -91,7 +91,7 @@ def metropolis(
     from wanglandau.metropolis_keeping import CLASSES
     from wanglandau.metropolis_settings import checked_temperatures
     from wanglandau.oracle_registry import load_oracle
-    from wanglandau.run_keeper import keeping as kept_on_disk
+    from wanglandau.result_keeper import keeping as kept_on_disk
 
     wanted = checked_temperatures(temperatures)
     semigrand = settings.ensemble == "semigrand"
@@ -148,7 +148,7 @@ class _Task:
             if name != "threads"
         }
 
-    def run(self, out: Path, kept: RunKeeper) -> MetropolisRecord:
+    def run(self, out: Path, kept: ResultKeeper) -> MetropolisRecord:
         """Sample, from the checkpoint where there is one, and write all but csv and figure."""
         from wanglandau.atomic_file import remove_leftovers
         from wanglandau.metropolis import sample_metropolis
@@ -184,10 +184,10 @@ class _Task:
         return with_proposal(record, described, self.proposal.settings)
 
 
-def _finished(out: Path, of: dict[str, Any], keeper: RunKeeper) -> MetropolisRecord | None:
+def _finished(out: Path, of: dict[str, Any], keeper: ResultKeeper) -> MetropolisRecord | None:
     """Return the finished result of the same calculation, if that is what is there instead of a checkpoint."""
     from wanglandau.metropolis_file import read_metropolis
-    from wanglandau.run_keeper import refuse_different
+    from wanglandau.result_keeper import refuse_different
 
     if keeper.state is not None or not out.exists():
         return None

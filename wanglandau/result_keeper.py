@@ -47,7 +47,7 @@ def refuse_different(holder: Path, then: Mapping[str, Any], now: Mapping[str, An
         )
 
 
-class RunKeeper:
+class ResultKeeper:
     """Writes checkpoints of a run, and finds the one to go on from.
 
     Parameters
@@ -160,20 +160,20 @@ class RunKeeper:
 @contextmanager
 def keeping(
     result: Path, of: Mapping[str, Any], settings: KeepingSettings, classes: Iterable[type] = ()
-) -> Iterator[RunKeeper]:
+) -> Iterator[ResultKeeper]:
     """Keep others from the result, find the checkpoint to go on from, and let the ``with`` block be ended early.
 
-    Parameters are those of :class:`RunKeeper`.
+    Parameters are those of :class:`ResultKeeper`.
 
     Raises
     ------
     InputError
-        If another process makes this result, or as :class:`RunKeeper` does.
+        If another process makes this result, or as :class:`ResultKeeper` does.
     KeyboardInterrupt
         If the block was ended early, saying how to go on.
     """
     with locked(lock_of(result), str(result)):
-        keeper = RunKeeper(result, of, settings, classes)
+        keeper = ResultKeeper(result, of, settings, classes)
         with ending_in_order(keeper.how_to_go_on, settings.max_walltime) as keeper.interruption:
             yield keeper
 
