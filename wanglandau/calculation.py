@@ -5,6 +5,7 @@ Made before it starts, advanced in place. Every process makes the same plan and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -16,10 +17,12 @@ from wanglandau.energy_grid import EnergyGrid
 from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.measurement import Measurement
+from wanglandau.observables import Observable
 from wanglandau.range_search import EnergyRange, make_grid, random_energies, sampled_range, search_range
 from wanglandau.ranks import Ranks, share_of
 from wanglandau.replica_exchange import Exchange, Layout, average_teams
 from wanglandau.schedule import EXPECTED_ERROR, trials_between_checks
+from wanglandau.schedule_factories import ScheduleFactory
 from wanglandau.settings import WangLandauSettings
 from wanglandau.starting import lay_windows, number_of_windows, starting_walkers
 from wanglandau.starting_weights import ExpectedWeights
@@ -207,8 +210,24 @@ def walkers_of(settings: WangLandauSettings, engine: Engine, n_windows: int) -> 
     return WALKERS_COMPILED if n_windows == 1 else WALKERS_WINDOWED
 
 
-def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, ranks: Ranks) -> Calculation:
+def plan(
+    engine: Engine,
+    composition: int | None,
+    settings: WangLandauSettings,
+    ranks: Ranks,
+    observables: Sequence[Observable] = (),
+    schedule: ScheduleFactory | None = None,
+) -> Calculation:
     """Search the range of energies, choose bins and windows, and put walkers into them.
+
+    Parameters
+    ----------
+    engine, composition, settings, ranks
+        See :class:`Calculation`.
+    observables : sequence of Observable
+        Measured beside those that the settings want.
+    schedule : ScheduleFactory, optional
+        Instead of the one that the settings name.
 
     Raises
     ------
@@ -234,7 +253,7 @@ def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, 
     ln_states = log_total_states(n_sites, composition)
     grid = make_grid(found, settings.bins, _bin_width(settings), asked, ln_states)
     expected = _expected_weights(found, grid, settings, ln_states, layout)
-    windows = lay_windows(engine, composition, grid, n_windows, settings, preview_seed, asked, expected)
+    windows = lay_windows(engine, composition, grid, n_windows, settings, preview_seed, asked, expected, schedule)
     intervals = [Window(max(low, asked.low), min(high, asked.high)) for low, high in energy_windows(windows, grid)]
     walks = []
     for number in share_of(layout.size, ranks):
@@ -249,8 +268,9 @@ def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, 
         walkers.records["replica"] = number * n_walkers + np.arange(n_walkers)
         ends = (window == 0, window == n_windows - 1)
         known = expected.part(windows.first[window], windows.last[window])
-        walks.append(make_walk(walkers, part, windows.first[window], intervals[window], settings, ends, known))
-    measurement = Measurement.of(engine.oracle, settings)
+        walk = make_walk(walkers, part, windows.first[window], intervals[window], settings, ends, known, schedule)
+        walks.append(walk)
+    measurement = Measurement.of(engine.oracle, settings, observables)
     exchange = Exchange(layout, settings.seed)
     return Calculation(
         engine, settings, ranks, composition, grid, found, coverage, layout, windows, walks, exchange, measurement
