@@ -20,8 +20,14 @@ def write_json(file: Path, values: dict[str, Any]) -> None:
     write_atomically(file, sealed((text + "\n").encode()))
 
 
-def read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path, *needed: str) -> dict[str, Any]:
     """Read a JSON object; one that has a seal must be what was sealed.
+
+    Parameters
+    ----------
+    file : Path
+    *needed : str
+        Keys that must be there.
 
     Raises
     ------
@@ -36,6 +42,8 @@ def read_json(file: Path) -> dict[str, Any]:
         raise InputError(f"{file} is damaged: {error}; delete it to have it made again") from error
     if not isinstance(values, dict) or (values.pop(KEY, None) is not None and unsealed):
         raise InputError(f"{file} is damaged: no JSON object; delete it to have it made again")
+    if lacking := set(needed) - set(values):
+        raise InputError(f"{file} is damaged: {min(lacking)} is missing; delete it to have it made again")
     return values
 
 
