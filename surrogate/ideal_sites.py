@@ -120,9 +120,11 @@ class IdealSites:
     def _nearest_atoms(self, shares: np.ndarray, ideal: np.ndarray, copies: int) -> tuple[np.ndarray, float]:
         """Return the atom on each site and the largest distance (Bohr) for the shift of all atoms that fits best."""
         positions = shares @ ideal
-        shifts = np.vstack([np.zeros(3), self._lattice.positions - positions[0]])
-        found = [self._with_shift(positions + shift, ideal, copies) for shift in shifts]
-        atoms, displacement = min(found, key=lambda one: one[1])
+        atoms, displacement = self._with_shift(positions, ideal, copies)  # as it stands, if it may
+        if displacement > self._limit:
+            shifts = self._lattice.positions - positions[0]
+            found = [self._with_shift(positions + shift, ideal, copies) for shift in shifts]
+            atoms, displacement = min(found, key=lambda one: one[1])
         if displacement > self._limit:
             raise InputError(
                 f"an atom is {displacement * units.Bohr:.3f} Angstrom from the site nearest to it (limit "

@@ -56,12 +56,11 @@ class EnergyColumn:
             value = results.get("energy")
         else:
             value = _information(structure).get(self.key)
-        try:
-            energy = float(np.asarray(value, dtype=np.float64))
-        except (TypeError, ValueError):
+        if not isinstance(value, int | float | np.number):
             names = ", ".join(sorted(map(str, _information(structure)))) or "nothing"
             wanted = "energy of a calculation" if self.key is None else f"number {self.key!r}"
-            raise InputError(f"it has no {wanted}; it has {names}: name one with --energy-key") from None
+            raise InputError(f"it has no {wanted}; it has {names}: name one with --energy-key")
+        energy = float(value)
         if not np.isfinite(energy):
             raise InputError(f"its energy is {energy}; compute it anew or leave it out")
         return energy
