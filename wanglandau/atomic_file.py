@@ -26,6 +26,28 @@ def replacing(path: Path) -> Iterator[Path]:
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
+        sync_folder(path.parent)
     finally:
         with suppress(OSError):  # already renamed, or its folder is none
             temporary.unlink()
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove temporary files that writers of ``path`` left when they were killed; none may be at work."""
+    for leftover in path.parent.glob(f".{path.name}.{'[0-9a-f]' * 16}.tmp"):
+        with suppress(OSError):
+            leftover.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush to disk which files a folder holds, so that a rename outlives a crash of the machine."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # some systems open no folders
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:  # nor do some file systems flush them
+        pass
+    finally:
+        os.close(descriptor)
