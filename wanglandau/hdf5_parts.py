@@ -21,10 +21,18 @@ from wanglandau.errors import InputError
 
 @contextmanager
 def writing(path: Path) -> Iterator[h5py.File]:
-    """Open a temporary file beside ``path`` and rename it when all is written and on disk."""
+    """Make a file in memory, write it beside ``path`` and rename it when all is on disk.
+
+    In memory, because HDF5 can neither write nor close a file on a disk that is full.
+    """
     try:
-        with replacing(path) as temporary, h5py.File(temporary, "x") as file:
-            yield file
+        with replacing(path) as temporary:
+            with h5py.File(temporary, "x", driver="core", backing_store=False) as file:
+                yield file
+                file.flush()
+                image = file.id.get_file_image()
+            with open(temporary, "xb") as written:
+                written.write(image)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(
