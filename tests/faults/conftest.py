@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from fault_counts import Control, FaultCount, Tally
 from fault_table import markdown
+from forking_server import ForkingServer, forking_server
 
 Counting = Callable[[str], AbstractContextManager[FaultCount]]
 Breaking = Callable[[str, str], AbstractContextManager[FaultCount]]
@@ -50,6 +51,13 @@ def quick_folder(tmp_path: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def forks(cache_folder: Path) -> Iterator[ForkingServer]:
+    """Return a server that forks processes with the packages imported."""
+    with forking_server("result_writers", "standin_lsms", "wanglandau.cli", "wanglandau.sampling") as server:
+        yield server
 
 
 @pytest.fixture
