@@ -29,11 +29,14 @@ from lsms_bridge.result_log import Record, ResultLog
 from surrogate.dataset import Dataset
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
+from wanglandau.orderly_end import stop_if_asked
 
 PURE = "pure"
 """Source of the two configurations of one species that give the reference energies."""
 RUNS_FOLDER = "runs"
 POTENTIALS_FOLDER = "potentials"
+LOOK_EVERY = 0.2
+"""Seconds between looks whether to end early."""
 USAGE_NAME = "usage.log"
 """File in the folder of results to which every campaign that ran LSMS adds a line when it ends."""
 
@@ -214,7 +217,8 @@ class Campaign:
                 while waiting or flying:
                     while waiting and len(flying) < self.configuration.workers:
                         self._submit(flying, *waiting.pop())
-                    for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                    stop_if_asked()
+                    for future in wait(flying, LOOK_EVERY, return_when=FIRST_COMPLETED).done:
                         flight = flying.pop(future)
                         outcome = self._outcome(future, flight.n_lost)
                         if outcome is None:

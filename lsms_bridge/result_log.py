@@ -9,7 +9,6 @@ time, which a lock on the folder sees to.
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 import os
 import warnings
@@ -21,8 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from wanglandau.atomic_file import sync_folder
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
+from wanglandau.run_lock import lock_file
 
 LOG_NAME = "results.jsonl"
 LOCK_NAME = "lock"
@@ -113,7 +114,7 @@ class ResultLog:
         self.folder = folder
         header = _header(lattice, physics)
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(folder / LOCK_NAME)
+        self._lock = lock_file(folder / LOCK_NAME, str(folder))
         try:
             self._records = _read(folder / LOG_NAME, header, lattice.n_sites)
             _end_line(folder / LOG_NAME)
@@ -123,7 +124,7 @@ class ResultLog:
             raise
         if self._file.tell() == 0:
             self._write({"header": header})
-            _sync_folder(folder)
+            sync_folder(folder)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -264,21 +265,6 @@ def _flat(header: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in header.items() if name != "physics"} | dict(header.get("physics", {}))
 
 
-def _lock(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        owner = path.read_text(encoding="ascii", errors="replace").strip()
-        os.close(descriptor)
-        raise InputError(
-            f"another process ({owner or 'unknown'}) writes to {path.parent}; wait for it, or name another folder"
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
-    return descriptor
-
-
 def _end_line(path: Path) -> None:
     """Make sure that the next record begins on a line of its own, after a line that was cut off."""
     if not path.exists() or not path.stat().st_size:
@@ -287,11 +273,3 @@ def _end_line(path: Path) -> None:
         file.seek(-1, os.SEEK_END)
         if file.read(1) != b"\n":
             file.write(b"\n")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -22,7 +22,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from surrogate.settings import check_tasks
-from wanglandau.atomic_file import replacing
+from wanglandau.atomic_file import write_atomically
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 
@@ -237,15 +237,6 @@ def save_artefact(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]
     """
     plain = {name: np.array(values, order="C") for name, values in sorted(arrays.items())}
     write_atomically(Path(path), safetensors.numpy.save(plain, {"card": card.to_json()}))
-
-
-def write_atomically(target: Path, content: bytes) -> None:
-    """Write ``content`` under a temporary name and rename it."""
-    try:
-        with replacing(target) as temporary:
-            temporary.write_bytes(content)
-    except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror}") from error
 
 
 def load_artefact(path: str | os.PathLike[str]) -> Artefact:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from wanglandau.command_line import Report
 from wanglandau.errors import InputError
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
     from surrogate.dataset import Dataset
 
 
+@ends_in_order("nothing was written; the same command begins anew")
 def label(
     system: str,
     /,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from surrogate.artefact import write_atomically
+from wanglandau.atomic_file import write_atomically
 from wanglandau.errors import InputError
 
 

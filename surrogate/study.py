@@ -37,6 +37,8 @@ from surrogate.study_predictions import write_predictions
 from surrogate.study_settings import StudySettings
 from surrogate.study_splits import StudySplits, make_splits
 from wanglandau.atomic_file import replacing
+from wanglandau.orderly_end import Interrupted, stop_if_asked
+from wanglandau.run_lock import locked
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 SCHEMA = 1
@@ -115,24 +117,31 @@ def run_study(study: Study, models: list[StudyModel]) -> list[ModelResult]:
     Raises
     ------
     InputError
-        If the folder holds another study, or there is no such device.
+        If the folder holds another study or is in use, or there is no such device.
     """
-    settings, folder = study.settings, study.folder
-    if settings.device == "cuda":
+    folder = study.folder
+    if study.settings.device == "cuda":
         require_gpu()
     folder.mkdir(parents=True, exist_ok=True)
-    _claim(study)
-    results = []
-    for model in tqdm(models, desc="models", unit="model", disable=True if study.quiet else None):
-        file = folder / f"{model.slug}.json"
-        if not file.is_file():
-            started = time.perf_counter()
-            reports, details = _dense(model, study) if model.kind == "dense" else _baseline(model, study)
-            details |= {"seconds": time.perf_counter() - started, "machine": _machine(settings.device)}
-            write_json(file, {"reports": reports, "details": details})
-        values = read_json(file)
-        results.append(ModelResult(model, values["reports"], values["details"]))
-    return results
+    with locked(folder / "lock", str(folder)):
+        _claim(study)
+        return [
+            _result(study, model)
+            for model in tqdm(models, desc="models", unit="model", disable=True if study.quiet else None)
+        ]
+
+
+def _result(study: Study, model: StudyModel) -> ModelResult:
+    """Train and evaluate a model, or take up what the folder holds of it."""
+    file = study.folder / f"{model.slug}.json"
+    if not file.is_file():
+        started = time.perf_counter()
+        reports, details = _dense(model, study) if model.kind == "dense" else _baseline(model, study)
+        seconds = time.perf_counter() - started
+        details |= {"seconds": seconds, "machine": _machine(study.settings.device)}
+        write_json(file, {"reports": reports, "details": details})
+    values = read_json(file)
+    return ModelResult(model, values["reports"], values["details"])
 
 
 def _machine(device: str) -> str:
@@ -199,6 +208,11 @@ def _train(training: StackedTraining, model: StudyModel, study: Study, checkpoin
     total = training.settings.epochs
     with study.bar(total=total, initial=training.epoch, desc=model.name, unit="epoch") as bar:
         while not training.finished:
+            try:
+                stop_if_asked()
+            except Interrupted:
+                _checkpoint(training, checkpoint)
+                raise
             training.advance(1, bar.update)
             if time.monotonic() - written > SECONDS_BETWEEN_CHECKPOINTS:
                 _checkpoint(training, checkpoint)

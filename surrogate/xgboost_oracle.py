@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import xgboost
 
-from surrogate.artefact import Card, read_limited, write_atomically
+from surrogate.artefact import Card, read_limited
 from surrogate.dataset import Dataset
 from surrogate.fitting import make_card
 from surrogate.network_oracle import finite
+from wanglandau.atomic_file import write_atomically
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
 from wanglandau.oracle import Properties, occupation_rows

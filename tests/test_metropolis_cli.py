@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from wanglandau.command_line import run_program, to_json
-from wanglandau.commands.metropolis import MAX_FRAMES, anneal, metropolis
+from wanglandau.commands.anneal import anneal
+from wanglandau.commands.metropolis import MAX_FRAMES, metropolis
 from wanglandau.errors import InputError
 from wanglandau.levels import MEV_PER_RY
 from wanglandau.metropolis_averages import average_all
