@@ -19,18 +19,24 @@ from wanglandau.atomic_file import replacing
 from wanglandau.errors import FAULTS, InputError
 from wanglandau.hdf5_guard import check_content
 from wanglandau.json_text import parse_json
-from wanglandau.seal import KEY, UNSEALED, is_sealed_file, seal_file
+from wanglandau.seal import KEY, UNSEALED, is_sealed_file, sealed
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[h5py.File]:
-    """Open a temporary file beside ``path``, seal it (:mod:`wanglandau.seal`) and rename it when all is on disk."""
+    """Make a file in memory, seal it (:mod:`wanglandau.seal`), write it beside ``path`` and rename it when it is on disk.
+
+    In memory, because HDF5 can neither write nor close a file on a disk that is full.
+    """
     try:
         with replacing(path) as temporary:
-            with h5py.File(temporary, "x") as file:
+            with h5py.File(temporary, "x", driver="core", backing_store=False) as file:
                 file.attrs[KEY] = np.bytes_(UNSEALED)
                 yield file
-            seal_file(temporary)
+                file.flush()
+                image = file.id.get_file_image()
+            with open(temporary, "xb") as written:
+                written.write(sealed(image))
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(
@@ -48,10 +54,10 @@ def reading(path: Path) -> Iterator[h5py.File]:
     if not path.is_file():
         raise InputError(f"there is no file {path}; make one with 'wanglandau dos' or 'wanglandau exact'")
     try:
-        sealed = is_sealed_file(path)
+        whole = is_sealed_file(path)
         with h5py.File(path, "r") as file:
             check_content(file)
-            if not sealed and KEY in file.attrs:
+            if not whole and KEY in file.attrs:
                 raise ValueError("its seal is broken")
             yield file
     except InputError as error:
