@@ -24,6 +24,7 @@ from wanglandau.state_tree import pack, unpack
 
 SCHEMA = 1
 KIND = "dos"
+SUFFIX = ".checkpoint"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Kept:
 
 def checkpoint_of(out: Path) -> Path:
     """Return where the checkpoint of a result file is kept."""
-    return out.with_name(f"{out.name}.checkpoint")
+    return out.with_name(f"{out.name}{SUFFIX}")
 
 
 def read_kept(path: Path) -> Kept:
