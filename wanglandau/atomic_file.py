@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from wanglandau.errors import InputError
 
 
 @contextmanager
@@ -32,9 +35,24 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that is whole or not there.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove temporary files that writers of ``path`` left when they were killed; none may be at work."""
-    for leftover in path.parent.glob(f".{path.name}.{'[0-9a-f]' * 16}.tmp"):
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 16}.tmp"):
         with suppress(OSError):
             leftover.unlink()
 
