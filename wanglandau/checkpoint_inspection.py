@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from wanglandau.checkpoint_file import checkpoint_exists
-from wanglandau.run_checkpoint import SUFFIX, Kept, checkpoint_of, read_kept
+from wanglandau.run_checkpoint import SUFFIX, Kept, checkpoint_of, command_after, read_kept
 from wanglandau.run_lock import holder_of
-
-MORE_TRIALS = 4
-"""How many times as many trials to propose where those allowed were not enough."""
-MORE_PRECISE = 2
-SPENT = 0.999
-"""Part of the trials allowed from which on they are spent: whole rounds do not fill them up."""
 
 
 def result_of(file: Path) -> Path:
@@ -58,26 +51,6 @@ def describe_unfinished(file: Path) -> tuple[str, dict[str, Any]] | None:
     return "\n".join(_lines(values)), values
 
 
-def command_after(kept: Kept) -> str:
-    """Return the command that goes on with a calculation; with a larger budget where it has spent its own."""
-    command, settings = str(kept.header["command"]), kept.header["settings"]
-    if not kept.header["finished"]:
-        return command
-    if kept.progress["trials"] >= SPENT * kept.progress["max_trials"]:
-        return with_option(command, "--max-trials", str(MORE_TRIALS * settings["max_trials"]))
-    return with_option(command, "--precision", f"{settings['precision'] / MORE_PRECISE:g}")
-
-
-def with_option(command: str, flag: str, value: str) -> str:
-    """Return a command line with another value of an option."""
-    words = shlex.split(command)
-    if flag in words:
-        words[words.index(flag) + 1] = value
-    else:
-        words += [flag, value]
-    return shlex.join(words)
-
-
 def _values(kept: Kept, checkpoint: Path, holder: str | None) -> dict[str, Any]:
     header, history = kept.header, kept.history
     state = "running" if holder else "finished, not trusted" if header["finished"] else "interrupted"
@@ -109,8 +82,8 @@ def _lines(values: Mapping[str, Any]) -> list[str]:
         f"system        {values['system']}, {values['sites']} sites{at}, {values['ensemble']}",
         f"oracle        {values['oracle']}",
         f"state         {values['state']}{by}",
-        f"trials        {values['trials']:.3g} of at most {values['max_trials']:.3g} ({share:.1%}), by {layout['runs']} "
-        f"runs, {layout['windows']} windows, {layout['teams']} teams, {values['walkers']} walkers each",
+        f"trials        {values['trials']:.3g} of at most {values['max_trials']:.3g} ({share:.1%}); "
+        f"{layout['runs']} runs, {layout['windows']} windows, {layout['teams']} teams, {values['walkers']} walkers",
         f"walks         {values['producing']} of {n_walks} in production; largest ln f {values['ln_f']:.2g}, phase "
         f"{values['phase']}, lowest flatness {values['flatness']:.2f}",
         f"energies      {values['bins_seen']} of {values['bins']} bins visited, {values['round_trips']:g} round trips "

@@ -166,9 +166,9 @@ def inspect(file: Path, /) -> Report:
     if not result_of(file).exists():
         return Report(text, {"unfinished": values})
     result = _inspect_result(result_of(file))
-    return Report(
-        f"{result.text}\n\nbeside it a calculation that is not over:\n{text}", result.values | {"unfinished": values}
-    )
+    told = f"{result.text}\n\nbeside it a calculation that is not over:\n{text}"
+    both: dict[str, Any] = {**result.values, "unfinished": values}
+    return Report(told, both)
 
 
 def _inspect_result(file: Path) -> Report:
