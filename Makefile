@@ -6,7 +6,7 @@ REQUIREMENTS := setup.cfg pyproject.toml constraints.txt
 
 BENCH := wanglandau benchmark cuau --atoms 4x4x4 5x5x5 7x7x7 10x10x10
 BENCH_FILES := --figure runs/benchmark.png --out runs/benchmark.json --report runs/benchmark.md
-DOS := wanglandau dos cuau --composition 16 --runs 8 --precision 0.007 --out runs/cuau-dos.h5 --exact runs/cuau-exact.h5 --figure runs/cuau-dos.png
+DOS := wanglandau dos cuau --composition 16 --runs 8 --precision 0.007 --resume --out runs/cuau-dos.h5 --exact runs/cuau-exact.h5 --figure runs/cuau-dos.png
 
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
 

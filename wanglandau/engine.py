@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from threading import Event
 
 import numpy as np
@@ -34,6 +35,11 @@ def _ignore(n_trials: int) -> None:
     """Take no notice of progress."""
 
 
+def _never() -> bool:
+    """Do not pause."""
+    return False
+
+
 @dataclass
 class Engine:
     """Advances walkers on one oracle, by a fused kernel where possible.
@@ -51,6 +57,11 @@ class Engine:
         Once set, batched rounds end after the present one; the compiled kernel ends by itself soon enough.
     on_trials : callable
         Told the number of trials made since it was last called.
+    pausing : callable
+        Asked between batched rounds whether to return before all are made.
+    outside : callable
+        Makes a context that is entered while an oracle or an accelerator is at work and may be so for long; walkers and
+        weights are then, and if that fails, as after the last whole round (on an accelerator: as before the call).
     """
 
     oracle: EnergyOracle
@@ -59,12 +70,23 @@ class Engine:
     executor: Executor | None = None
     stop: Event = field(default_factory=Event)
     on_trials: Callable[[int], object] = _ignore
+    pausing: Callable[[], bool] = _never
+    outside: Callable[[], AbstractContextManager] = nullcontext
 
     @classmethod
     def fastest(cls, oracle: EnergyOracle) -> Engine:
         """Choose the compiled path if the oracle offers it, and for crowds the accelerator."""
         compiled = oracle.compiled() if isinstance(oracle, CompiledOracle) else None
         return cls(oracle, compiled, oracle.on_device() if isinstance(oracle, DeviceOracle) else None)
+
+    @property
+    def may_pause(self) -> bool:
+        """Whether there is anyone who may want a pause."""
+        return self.pausing is not _never
+
+    def pause_if(self, wanted: Callable[[], bool] | None) -> None:
+        """Pause where this says so; None: never."""
+        self.pausing = wanted or _never
 
     def takes_to_device(self, n_walkers: int) -> bool:
         """Tell whether so many walkers advance on the accelerator; few are faster by compiled code."""
@@ -107,7 +129,12 @@ class Engine:
         fixed = control["gain"] == kernels.FIXED and control["ln_f"] == 0.0
         few = walkers.n_walkers <= MANY_WALKERS
         turn = ROUNDS_ON_FIXED_WEIGHTS if fixed else 1 if few else rounds_together(walkers.n_walkers)
-        device.advance(walkers, weights, n_rounds, turn, snapshots)
+        everyone = np.arange(walkers.n_walkers)
+        there, records = walkers.part(everyone), _copy_of(weights)
+        with self.outside():
+            device.advance(there, records, n_rounds, turn, snapshots)
+        walkers.put(everyone, there)
+        weights.bins[:], weights.control[:], weights.proposals[:] = records.bins, records.control, records.proposals
         self.on_trials(n_rounds * walkers.n_walkers)
 
     def _batched_rounds(self, walkers: Walkers, weights: Weights, n_rounds: int, snapshots: rounds.Snapshots) -> None:
@@ -116,13 +143,24 @@ class Engine:
         flips = np.empty((walkers.n_walkers, 1 if walkers.flipping else 2), dtype=np.int32)
         proposed = np.empty_like(walkers.occupations)
         for done in range(n_rounds):
-            if self.stop.is_set():
+            if self.stop.is_set() or self.pausing():
                 return
-            rounds.propose(population, picks, flips, proposed)
-            energies = checked_energies(self.oracle, proposed)
+            energies = self._propose(walkers, (picks, flips, proposed))
             rounds.settle(population, histogram, (picks, flips, proposed), energies)
             rounds.take_snapshot(snapshots, population, done + 1)
             self.on_trials(walkers.n_walkers)
+
+    def _propose(self, walkers: Walkers, moves: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+        """Propose a move of every walker and ask for the energies; as long as there are none, nothing has happened."""
+        streams = walkers.records["random_state"]
+        before = streams.copy()
+        rounds.propose(walkers.population, *moves)
+        after = streams.copy()
+        streams[:] = before
+        with self.outside():
+            energies = checked_energies(self.oracle, moves[2])
+        streams[:] = after
+        return energies
 
     def _fused_rounds(
         self,
@@ -148,3 +186,9 @@ class Engine:
             loop = block_rounds.block_flips if walkers.flipping else block_rounds.block_swaps
         energy = (compiled.parameters, trial, compiled.commit)
         loop(energy, walkers.population, cache, weights.histogram, snapshots, n_rounds)
+
+
+def _copy_of(weights: Weights) -> Weights:
+    return replace(
+        weights, bins=weights.bins.copy(), control=weights.control.copy(), proposals=weights.proposals.copy()
+    )

@@ -1,12 +1,16 @@
 """Ending long work early and in good order: signals and a limit of wall time set a flag, which loops look at.
 
 SIGTERM and SIGUSR1 are what batch systems send before the time of a job is over, SIGINT is Ctrl-C. The first of them
-asks for an end; what handled signals before does so again from then on, so that a second Ctrl-C ends at once.
+asks for an end; what handled signals before does so again from then on, so that a second Ctrl-C ends at once. A thread
+takes notice of signals too, as the main one may be busy outside Python for long; where work does not end within some
+seconds, that thread does what was arranged for this case.
 """
 
 from __future__ import annotations
 
+import select
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +24,9 @@ MARGIN_SHARE, MARGIN_MOST = 0.1, 60.0
 """What is kept of the wall time for the end of the work: this part of it, no more than so many seconds."""
 MARGIN_CHECKPOINTS = 3.0
 """And at least so many times what the last checkpoint took."""
+GRACE = 3.0
+"""Seconds that work is given to end by itself."""
+WATCH_INTERVAL = 0.2
 
 
 @dataclass
@@ -38,6 +45,9 @@ class Interruption:
         What the last checkpoint took to write.
     on_request : list of callable
         Called once, when the end is asked for; in signal handlers, so they must not block.
+    rescue : callable or None
+        Called, again and again, by the thread that watches over signals once work was asked to end ``GRACE`` seconds
+        ago and has not; may end the process.
     """
 
     max_walltime: float | None = None
@@ -45,11 +55,13 @@ class Interruption:
     reason: str = ""
     checkpoint_time: float = 0.0
     on_request: list[Callable[[], object]] = field(default_factory=list)
+    rescue: Callable[[], object] | None = None
     _start: float = field(default_factory=lambda: time.monotonic())
+    _once: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, reason: str) -> None:
         """Ask for the end; later reasons do not count."""
-        if not self.asked.is_set():
+        if self._once.acquire(blocking=False):
             self.reason = reason
             self.asked.set()
             for call in self.on_request:
@@ -89,10 +101,47 @@ def interruptible(max_walltime: float | None = None) -> Iterator[Interruption]:
         restore()
         interruption.ask(f"signal {signal.Signals(number).name}")
 
-    for number in SIGNALS:
-        if before[number] != signal.SIG_IGN:  # whoever started this process wants it ignored
-            signal.signal(number, handle)
+    with _watched(interruption):
+        for number in SIGNALS:
+            if before[number] != signal.SIG_IGN:  # whoever started this process wants it ignored
+                signal.signal(number, handle)
+        try:
+            yield interruption
+        finally:
+            restore()
+
+
+@contextmanager
+def _watched(interruption: Interruption) -> Iterator[None]:
+    """Watch over signals and wall time from another thread inside the ``with`` block."""
+    here, there = socket.socketpair()
+    over = threading.Event()
+    here.setblocking(False)
+    there.setblocking(False)
+    earlier = signal.set_wakeup_fd(here.fileno(), warn_on_full_buffer=False)
+    thread = threading.Thread(target=_watch, args=(interruption, there, over), name="interruptions", daemon=True)
+    thread.start()
     try:
-        yield interruption
+        yield
     finally:
-        restore()
+        signal.set_wakeup_fd(earlier)
+        over.set()
+        here.send(b"\0")
+        thread.join()
+        here.close()
+        there.close()
+
+
+def _watch(interruption: Interruption, signals: socket.socket, over: threading.Event) -> None:
+    since = None
+    while True:
+        ready = select.select([signals], [], [], WATCH_INTERVAL)[0]
+        if over.is_set():
+            return
+        for number in signals.recv(64) if ready else b"":
+            if number in SIGNALS:
+                interruption.ask(f"signal {signal.Signals(number).name}")
+        if interruption.due():
+            since = since or time.monotonic()
+            if interruption.rescue is not None and time.monotonic() - since >= GRACE:
+                interruption.rescue()

@@ -115,6 +115,7 @@ def _result(
     from wanglandau.commands.dos import dos
     from wanglandau.commands.exact import enumerate_and_write
     from wanglandau.commands.preparation import prepare
+    from wanglandau.keeping_settings import KeepingSettings
     from wanglandau.orbits import MAX_ENUMERATED_SITES
     from wanglandau.run_file import RunRecord, read_result
     from wanglandau.scaling import is_same_work
@@ -129,11 +130,12 @@ def _result(
             return known
     if exact:
         return enumerate_and_write(chosen, oracle, energies, n_second, False, file)
-    dos(system, oracle=oracle, composition=n_second, repeat=repeat, settings=settings, out=file)
-    record = read_result(file)
-    if isinstance(record, RunRecord) and record.diagnostics.get("interrupted"):
-        raise KeyboardInterrupt(f"interrupted in {file.name}; the same command goes on with this cell")
-    return record
+    keeping = KeepingSettings(resume=True)
+    try:
+        dos(system, oracle=oracle, composition=n_second, repeat=repeat, settings=settings, out=file, keeping=keeping)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"{error}, or the same command as now, which goes on with this cell") from error
+    return read_result(file)
 
 
 def _values(found: Scaling) -> dict[str, Any]:
