@@ -50,7 +50,9 @@ def markdown(tally: Tally, note: str) -> str:
     """
     head = ["fault", "injected", "what has to happen", "times", "survived", "wrong", "trials lost", "energies lost"]
     rows = [_row(name, tally.counts.get(name)) for name in FAULTS]
-    return "\n".join(["# Faults injected", "", note, "", *_table(head, rows), "", *_total(tally), *_controls(tally), ""])
+    return "\n".join(
+        ["# Faults injected", "", note, "", *_table(head, rows), "", *_total(tally), *_controls(tally), ""]
+    )
 
 
 def _row(name: str, count: FaultCount | None) -> list[str]:

@@ -23,7 +23,7 @@ from wanglandau.run_checkpoint import checkpoint_of, read_kept
 
 PAIR = 'unlike_bond_energies = [-50.0, 12.0]\nunits = "meV"\n'
 OUT = "run.h5"
-TRIALS = 3_000_000
+TRIALS = 1_000_000
 WALKERS, RUNS = 2, 2
 WORDS = ["dos", "cuau", "--repeat", "2", "1", "1", "--oracle", "pair:pair.toml", "--runs", str(RUNS), "--walkers"]
 WORDS += [str(WALKERS), "--threads", "1", "--precision", "1e-9", "--max-trials", str(TRIALS), "--seed", "3"]

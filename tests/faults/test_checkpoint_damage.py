@@ -66,7 +66,9 @@ def test_every_truncation_is_found(counted: Callable, tally: Tally, quick_folder
         cut_off(count, quick_folder, NEWER, list(range(size)))
         if tally.full:
             size = len(two_generations(quick_folder, LARGE)[1])
-            cut_off(count, quick_folder, LARGE, [0, 1, 8, 23, 24, 25, *range(31, size, size // 200), size - 33, size - 1])
+            cut_off(
+                count, quick_folder, LARGE, [0, 1, 8, 23, 24, 25, *range(31, size, size // 200), size - 33, size - 1]
+            )
         path, whole = two_generations(quick_folder)
         for extra in (1, 7, 4096):
             with count.injection(f"{extra} bytes too many"):

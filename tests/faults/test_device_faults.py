@@ -82,7 +82,7 @@ def test_device_that_fails(
 ) -> None:
     rows = np.random.default_rng(1).integers(0, 2, (40, 32), dtype=np.int8)
     with counted("F20") as count:
-        device_fails(count, lattice_oracle, tally.size(2, 60))
+        device_fails(count, lattice_oracle, tally.size(2, 30))
         oracle = TorchOracle(lattice_oracle.artefact, cuau.lattice, "cpu")
         expected, evaluate = oracle.energies(rows), oracle._evaluate
         for failure in FAILURES:

@@ -67,7 +67,7 @@ def kill_often(count: FaultCount, run: KilledRun, number: int) -> None:
 
 def test_killed_at_random_instants(counted: Callable, tally: Tally, run: KilledRun) -> None:
     with counted("F1") as count:
-        kill_often(count, run, tally.size(6, 200))
+        kill_often(count, run, tally.size(5, 200))
 
 
 @pytest.mark.faults
@@ -82,7 +82,7 @@ def test_killed_as_a_command(counted: Callable, run: KilledRun) -> None:
         seconds = time.monotonic() - begin
         for file in one.folder.glob("run.h5*"):
             file.unlink()
-        for _ in range(12):
+        for _ in range(10):
             process = subprocess.Popen(command, cwd=one.folder, stdout=said, stderr=said)
             time.sleep(random_instant(rng, seconds))
             process.kill()
@@ -148,19 +148,19 @@ def told_to_end(count: FaultCount, run: KilledRun, numbers: list[signal.Signals]
 
 def test_told_to_end(counted: Callable, tally: Tally, run: KilledRun) -> None:
     with counted("F2") as count:
-        told_to_end(count, run, [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1], tally.size(1, 40))
+        told_to_end(count, run, [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1], tally.size(1, 20))
         assert all(trials == 0 for trials in count.lost), "trials were lost although there was time to keep them"
 
 
 @pytest.mark.faults
 def test_out_of_time(counted: Callable, warm_forks: ForkingServer, quick_folder: Path) -> None:
     rng = np.random.default_rng(3)
-    run = KilledRun(quick_folder, warm_forks, ["--max-trials", "20000000"])
+    run = KilledRun(quick_folder, warm_forks, ["--max-trials", "10000000"])
     run.learn()
     with counted("F3") as count:
-        for place in range(12):
+        for place in range(6):
             one = run.fresh(f"limited-{place}")
-            for piece in range(3):
+            for piece in range(2):
                 limit = float(rng.uniform(1.0, 2.0))
                 with count.injection(f"limit {limit:.2f} s, {place}, {piece}"):
                     begin, before = time.monotonic(), one.kept_rounds()

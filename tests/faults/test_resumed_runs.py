@@ -51,7 +51,11 @@ OTHER: dict[str, list[str]] = {
     "sites": ["--repeat", "1", "1", "1"],
     "oracle": ["--oracle", "pair:other.toml"],
 }
-ALLOWED = {"threads": ["--threads", "2"], "precision": ["--precision", "1e-8"], "max_trials": ["--max-trials", "3200000"]}
+ALLOWED = {
+    "threads": ["--threads", "2"],
+    "precision": ["--precision", "1e-8"],
+    "max_trials": ["--max-trials", "1200000"],
+}
 
 
 @pytest.fixture
@@ -136,7 +140,7 @@ def test_other_settings_would_go_on_unseen(broken: Callable, run: KilledRun) -> 
 def test_damaged_checkpoints_of_a_run(counted: Callable, run: KilledRun) -> None:
     """Damage the newer checkpoint: the older one is taken and told of. Damage both: refused, nothing is touched."""
     rng = np.random.default_rng(4)
-    for name, number in (("F4", 10), ("F5", 20)):
+    for name, number in (("F4", 6), ("F5", 10)):
         with counted(name) as count:
             for place in range(number):
                 one = killed(run, f"{name}-{place}")
@@ -149,7 +153,7 @@ def test_damaged_checkpoints_of_a_run(counted: Callable, run: KilledRun) -> None
                     one.finish()
                     assert "using the other of the two checkpoints" in one.said()
     with counted("F6") as count:
-        for place in range(5):
+        for place in range(4):
             one = killed(run, f"F6-{place}")
             path = checkpoint_of(one.out)
             for file in (path, previous_of(path)):
@@ -177,7 +181,7 @@ def test_no_room_for_checkpoints_of_a_run(counted: Callable, run: KilledRun) -> 
 @pytest.mark.faults
 def test_second_process_of_a_run(counted: Callable, run: KilledRun) -> None:
     with counted("F11") as count, forking_server("warm_kernels") as second:
-        for place in range(10):
+        for place in range(6):
             one = run.fresh(f"twice-{place}")
             process = one.start()
             wait_for_checkpoint(one)
