@@ -17,6 +17,7 @@ from wanglandau.calculation import Calculation, plan
 from wanglandau.checkpoint_file import checkpoint_exists, remove_checkpoint, write_checkpoint
 from wanglandau.engine import Engine
 from wanglandau.errors import InputError
+from wanglandau.extensions import Extensions
 from wanglandau.interruption import Interruption
 from wanglandau.provenance import versions
 from wanglandau.ranks import Ranks
@@ -80,7 +81,7 @@ class RunKeeper:
         self.interruption.rescue = self._rescue
 
     def calculation(
-        self, engine: Engine, composition: int | None, settings: WangLandauSettings, ranks: Ranks
+        self, engine: Engine, composition: int | None, settings: WangLandauSettings, ranks: Ranks, own: Extensions
     ) -> Calculation:
         """Go on with what was kept, or plan a calculation.
 
@@ -91,19 +92,19 @@ class RunKeeper:
         KeyboardInterrupt
             If the planning, of which nothing can be kept, was interrupted.
         """
-        self._header = describe_run(*self.names, engine, composition, settings) | {
+        self._header = describe_run(*self.names, engine, composition, settings, own) | {
             "command": self.command,
             "finished": False,
         }
         kept = self._read(ranks) if self.resume else None
         if kept is None:
             engine.on_trials = self._end_planning
-            calculation = plan(engine, composition, settings, ranks)
+            calculation = plan(engine, composition, settings, ranks, own)
             if ranks.rank == 0:
                 remove_checkpoint(self.path)
         else:
             check_same(kept.header, self._header, str(self.path))
-            calculation = restore(kept.state, engine, settings, ranks)
+            calculation = restore(kept.state, engine, settings, ranks, own)
             self._take_history(kept)
         self._calculation = calculation
         self._due = self._check_began = time.monotonic()

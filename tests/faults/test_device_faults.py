@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_device_that_fails(
         expected, evaluate = oracle.energies(rows), oracle._evaluate
         for failure in FAILURES:
             with count.injection(f"energies: {failure()}"):
-                monkeypatch.setattr(oracle, "_evaluate", lambda *_, error=failure(): (_ for _ in ()).throw(error))
+                monkeypatch.setattr(oracle, "_evaluate", Mock(side_effect=failure()))
                 with pytest.raises(OracleError, match="torch failed on cpu: CUDA"):
                     oracle.energies(rows)
                 monkeypatch.setattr(oracle, "_evaluate", evaluate)

@@ -183,7 +183,7 @@ def names_that_are_none(count: FaultCount, folder: Path, capsys: pytest.CaptureF
             code = main(["exact", "cuau", "--repeat", "1", "1", "1", f"--oracle={pair}", f"--out={out}"])
             said = capsys.readouterr()
             assert code == 2 and "Traceback" not in said.err and said.err.strip(), said.err
-    for name in ("..", "/", "/dev/null", "../../../../etc/passwd"):
+    for name in ("..", "/", "/dev/null", "../../../../etc/passwd", "a\0b", "a\0.toml"):
         for words in (["exact", name], ["inspect", name], ["exact", "cuau", f"--oracle=pair:{name}"]):
             with count.injection(f"{words!r}"):
                 assert main(words) == 2

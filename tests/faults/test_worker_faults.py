@@ -94,7 +94,7 @@ def test_lost_workers(counted: Callable, tally: Tally, tmp_path: Path) -> None:
         lost_workers(count, tmp_path, tally.size(2, 20))
         with count.injection("executor that takes nothing"):
             with Campaign(CELL, standin_configuration(tmp_path / "closed"), _Closed()) as campaign:
-                with pytest.raises(OracleError, match="terminated abruptly.*look after the executor"):
+                with pytest.raises(OracleError, match=r"terminated abruptly.*look after the executor"):
                     campaign.compute(configurations(2), "test")
         if tally.full:
             killed_pool(count, tmp_path / "pool", 6)
