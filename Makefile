@@ -11,7 +11,7 @@ DOS := wanglandau dos cuau --composition 16 --runs 8 --precision 0.007 --resume 
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help dos test docs test-long test-gpu coverage lint bench bench-regressions lock clean
+.PHONY: help dos test docs test-long test-faults test-gpu coverage lint bench bench-regressions lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -25,6 +25,9 @@ test: $(VENV)/.installed-test ## the test suite
 
 test-long: $(VENV)/.installed-test ## tests of physics that take minutes
 	$(BIN)/python -m pytest -m long
+
+test-faults: $(VENV)/.installed-test ## faults injected by the thousand, counted in runs/faults.md: half an hour
+	$(BIN)/python -m pytest tests/faults -m "" --fault-table runs/faults.md
 
 test-gpu: $(VENV)/.installed-test ## on a machine with an accelerator: walks, energies and densities of states on it
 	TRITON_INTERPRET=0 $(BIN)/python -m pytest -m gpu -rs tests/test_accelerator.py

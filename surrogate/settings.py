@@ -156,7 +156,7 @@ def paper_training(system: str, tasks: tuple[str, ...]) -> TrainingSettings:
 
 
 def _check(name: str, value: float, low: float, high: float, *, open_below: bool = False) -> None:
-    if not np.isfinite(value) or not low <= value <= high or (open_below and value == low):
+    if not low <= value <= high or (open_below and value == low):
         raise InputError(
             f"{name} is {value}; expected {'more than' if open_below else 'at least'} {low}, at most {high}"
         )

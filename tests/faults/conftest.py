@@ -60,6 +60,13 @@ def forks(cache_folder: Path) -> Iterator[ForkingServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def warm_forks(cache_folder: Path) -> Iterator[ForkingServer]:
+    """Return a server that forks processes with the sampling loops compiled and loaded."""
+    with forking_server("warm_kernels") as server:
+        yield server
+
+
 @pytest.fixture
 def counted(tally: Tally) -> Counting:
     """Return a context manager that counts the injections of one fault, and fails unless all are survived."""

@@ -135,7 +135,7 @@ def test_absurd_settings(
     options = ["--walkers", "--max-trials", "--seed", "--precision", "--bins", "--windows", "--runs", "--flatness"]
     with counted("F25") as count:
         settings_are_refused(count, WangLandauSettings, {})
-        settings_are_refused(count, MetropolisSettings, {"temperatures": (500.0,)})
+        settings_are_refused(count, MetropolisSettings, {})
         settings_are_refused(count, TrainingSettings, {})
         settings_are_refused(count, Launcher, {"executable": "true"})
         settings_are_refused(count, Effort, {})
