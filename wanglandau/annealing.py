@@ -14,7 +14,7 @@ from tqdm import tqdm
 from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
-from wanglandau.levels import BOLTZMANN
+from wanglandau.levels import BOLTZMANN, MEV_PER_RY
 from wanglandau.metropolis_settings import AnnealingSettings
 from wanglandau.observables import LongRangeOrder
 from wanglandau.oracle import EnergyOracle
@@ -84,12 +84,15 @@ def anneal(
     sweeps = np.full(settings.steps, max(1, settings.sweeps // settings.steps))
     schedule = [*zip(temperatures, sweeps, strict=True), (settings.to_temperature / QUENCH, QUENCH_SWEEPS)]
     best = walkers.occupations[:0], walkers.records["energy"][:0]
-    for temperature, n_sweeps in tqdm(schedule, unit=" steps", disable=None if progress else True):
+    bar = tqdm(schedule, desc="cooling", unit=" steps", disable=None if progress else True)
+    for temperature, n_sweeps in bar:
         weights = boltzmann_weights(walkers, 1 / (BOLTZMANN * temperature))
         engine.advance(walkers, weights, int(n_sweeps) * lattice.n_sites)
         rows = np.concatenate((best[0], walkers.occupations))
         energies = np.concatenate((best[1], walkers.records["energy"]))
         best = lowest_distinct(lattice, rows, energies, settings.keep)
+        lowest = best[1][0] * MEV_PER_RY / lattice.n_sites
+        bar.set_postfix_str(f"{temperature:.4g} K, lowest {lowest:.4f} meV/atom", refresh=False)
     tolerance = 1e-9 * max(1.0, abs(float(best[1][0])))
     return AnnealingResult(
         *best,

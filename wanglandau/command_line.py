@@ -34,6 +34,7 @@ from typing import Any
 from wanglandau.errors import InputError, NotConverged, OracleError
 from wanglandau.extras import optional_packages
 from wanglandau.launcher import Ending, run_after_first, run_alone, run_together, under_mpi
+from wanglandau.progress import stage
 
 EXIT_DONE = 0
 EXIT_BAD_INPUT = 2
@@ -193,7 +194,7 @@ def _run(program: str, name: str, commands: Mapping[str, Command], words: list[s
     if name not in commands:
         raise InputError(f"command {name!r} is not known; {suggest(name, list(commands))}")
     values = parse(f"{program} {name}", commands[name], words)
-    with optional_packages():
+    with optional_packages(), stage(f"{program} {name}: loading"):
         report = call(commands[name], values)
     assert isinstance(report, Report), f"command {name} returned {type(report).__name__}, not a Report"
     return report

@@ -26,6 +26,7 @@ from wanglandau.metropolis_settings import MetropolisSettings, checked_temperatu
 from wanglandau.metropolis_verdict import chain_faults, exchange_faults
 from wanglandau.observables import Observable, column_names, measure_all, standard_observables
 from wanglandau.oracle import EnergyOracle
+from wanglandau.progress import stage
 from wanglandau.ranks import OneProcess, default_threads
 from wanglandau.temperature_ladder import first_ladder, tune_ladder
 from wanglandau.tempering import TemperatureExchange
@@ -162,7 +163,8 @@ def sample_metropolis(
         observables = standard_observables(oracle.lattice, predicts) if settings.observables else []
     with _pool(Engine.fastest(oracle if proposal is None else proposal.oracle), settings.threads) as pool:
         start, exchange_seed, decisions = np.random.SeedSequence(settings.seed).spawn(3)
-        chains = _start(pool, None if semigrand else composition, wanted, settings, start)
+        with stage("tuning the temperatures" if settings.tempering else "preparing the chains", progress):
+            chains = _start(pool, None if semigrand else composition, wanted, settings, start)
         if proposal is not None:
             chains = delay(pool, chains, oracle, proposal.settings, decisions, progress)
         sampler = _Sampler(pool, chains, settings, list(observables), listener)
@@ -235,7 +237,9 @@ class _Sampler:
                     self._record(min(self._records_at_once(), next_check - done))
                     bar.update(self.n_records - done)
                     if self.n_records >= next_check:
-                        if self._precise_enough():
+                        enough, error = self._precise_enough()
+                        bar.set_postfix_str(f"error of U {error:.2g} (wanted {self.settings.precision:g}) meV/atom")
+                        if enough:
                             break
                         next_check = min(total, int(np.ceil(_CHECK_RATIO * next_check)))
             except KeyboardInterrupt:
@@ -328,13 +332,12 @@ class _Sampler:
             return equilibration(series)
         return min(int(self.settings.burn_in * series.n_records), series.n_records - _FIRST_CHECK // 2)
 
-    def _precise_enough(self) -> bool:
-        """Tell whether all temperatures are as precise as asked for and nothing speaks against them."""
-        if exchange_faults(self.exchange):
-            return False
+    def _precise_enough(self) -> tuple[bool, float]:
+        """Tell if all is as precise as asked for and nothing speaks against it, and the largest error, meV/atom."""
         series = self.series()
         series = series.after(self._left_out(series))
+        errors = np.array([mean_with_error(energies).error for energies in series.energies])
         limit = self.settings.precision * series.n_sites / MEV_PER_RY
-        if any(mean_with_error(energies).error > limit for energies in series.energies):
-            return False
-        return not chain_faults(series, average_all(series))
+        faulty = bool(exchange_faults(self.exchange)) or bool((errors > limit).any())
+        enough = not faulty and not chain_faults(series, average_all(series))
+        return enough, float(errors.max()) * MEV_PER_RY / series.n_sites

@@ -18,9 +18,11 @@ from wanglandau.combination import combine
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.engine import Engine
 from wanglandau.oracle import EnergyOracle
+from wanglandau.progress import stage
 from wanglandau.ranks import OneProcess, Ranks, default_threads, share_of
 from wanglandau.replica_exchange import average_teams
 from wanglandau.sampled_density import SampledDensity, bins_of_interest, conclude, standard_error_rms
+from wanglandau.sampling_progress import AT_MOST, SamplingProgress
 from wanglandau.settings import WangLandauSettings
 from wanglandau.verdict import round_trips_needed
 
@@ -55,9 +57,10 @@ def sample_density(
     OracleError
         If an energy cannot be had.
     """
-    engine = Engine.fastest(oracle)
-    wanted = composition if settings.ensemble == "canonical" else None
-    calculation = plan(engine, wanted, settings, ranks or OneProcess())
+    with stage("searching the range of energies", progress):
+        engine = Engine.fastest(oracle)
+        wanted = composition if settings.ensemble == "canonical" else None
+        calculation = plan(engine, wanted, settings, ranks or OneProcess())
     interrupted = advance_calculation(calculation, progress)
     if not calculation.rounds:
         raise KeyboardInterrupt("interrupted before the first trial")
@@ -75,12 +78,12 @@ def advance_calculation(calculation: Calculation, progress: bool = True) -> bool
     total = calculation.max_rounds * calculation.n_walkers * len(share_of(layout.size, ranks))
     n_threads = (settings.threads or default_threads(ranks)) if calculation.engine.compiled else 1
     with (
-        tqdm(total=total, unit=" trials", unit_scale=True, disable=disable) as bar,
+        tqdm(total=total, unit=" trials", unit_scale=True, disable=disable, mininterval=0.2, bar_format=AT_MOST) as bar,
         ThreadPoolExecutor(n_threads) as pool,
     ):
         calculation.engine.on_trials = bar.update
         try:
-            _advance(calculation, pool, bar)
+            _advance(calculation, pool, SamplingProgress(bar))
         except KeyboardInterrupt:
             if ranks.size > 1:
                 raise  # the other processes do not know of it
@@ -89,7 +92,7 @@ def advance_calculation(calculation: Calculation, progress: bool = True) -> bool
     return False
 
 
-def _advance(calculation: Calculation, pool: ThreadPoolExecutor, bar: tqdm) -> None:
+def _advance(calculation: Calculation, pool: ThreadPoolExecutor, progress: SamplingProgress) -> None:
     check, look = calculation.rounds_between_checks, 0.0
     block = calculation.rounds_between_exchanges
     while calculation.rounds < calculation.max_rounds:
@@ -97,10 +100,11 @@ def _advance(calculation: Calculation, pool: ThreadPoolExecutor, bar: tqdm) -> N
         while calculation.rounds < until:
             calculation.advance(min(block, until - calculation.rounds), pool)
         _review(calculation)
-        bar.set_postfix_str(_progress(calculation))
+        progress.update(calculation)
         if calculation.rounds >= look:
             look = LOOK_AGAIN * calculation.rounds
-            if _finished(calculation):
+            if _finished(calculation, progress):
+                progress.end()
                 return
 
 
@@ -143,7 +147,7 @@ def _end_stages(calculation: Calculation) -> None:
             walk.schedule.next_stage(walk.weights)
 
 
-def _finished(calculation: Calculation) -> bool:
+def _finished(calculation: Calculation, progress: SamplingProgress) -> bool:
     """Tell whether ln g is precise enough, or ln f small enough where there is no production."""
     settings, ranks = calculation.settings, calculation.ranks
     if settings.production and not calculation.producing:
@@ -160,27 +164,20 @@ def _finished(calculation: Calculation) -> bool:
     combined = combine(calculation)
     interest = bins_of_interest(calculation, combined.grid)
     densities = list(combined.densities.values())
-    return all(_precise(density, interest, settings.precision) for density in densities) and bool(densities)
+    errors = [_error(density, interest) for density in densities]
+    progress.look(calculation, max(errors, default=float("inf")))
+    return all(error < settings.precision for error in errors) and bool(errors)
 
 
-def _precise(density: DensityOfStates, interest: np.ndarray, wanted: float) -> bool:
+def _error(density: DensityOfStates, interest: np.ndarray) -> float:
+    """Return the standard error of ln g, rms over the bins; infinite where a run lacks one."""
     counts = density.visited & interest
-    everywhere = bool(np.isfinite(density.run_ln_g).all(axis=0)[counts].all())
-    return everywhere and (counts.sum() == 1 or standard_error_rms(density, interest) < wanted)
+    if not np.isfinite(density.run_ln_g).all(axis=0)[counts].all():
+        return float("inf")
+    return 0.0 if counts.sum() == 1 else standard_error_rms(density, interest)
 
 
 def _round_trips(calculation: Calculation) -> float:
     trips = [walk.walkers.records["half_trips"] // 2 for walk in calculation.walks]
     rows = np.array(trips, dtype=np.int64).reshape(len(trips), -1)
     return float(np.median(calculation.ranks.gather(rows)))
-
-
-def _progress(calculation: Calculation) -> str:
-    walks = calculation.walks
-    if not walks:
-        return ""
-    trips = int(np.median([walk.walkers.records["half_trips"] // 2 for walk in walks]))
-    bins = max(int(walk.weights.control["bins_seen"][0]) for walk in walks)
-    producing = sum(walk.producing for walk in walks)
-    ln_f = max(walk.ln_f for walk in walks)
-    return f"{producing}/{len(walks)} in production, ln f {ln_f:.1e}, {bins} bins, {trips} round trips"

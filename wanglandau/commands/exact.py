@@ -97,6 +97,9 @@ def enumerate_and_write(
 
 
 def _announce(seconds: float) -> None:
+    from wanglandau.progress import clear
+
     if seconds > LONG_S:
+        clear()
         told = f"{seconds / 3600:.1f} h" if seconds > 7200 else f"{seconds / 60:.1f} min"
         print(f"every configuration will take about {told} at the speed measured just now", file=sys.stderr)

@@ -7,6 +7,7 @@ from pathlib import Path
 from wanglandau.errors import InputError
 from wanglandau.oracle import EnergyOracle
 from wanglandau.oracle_registry import load_oracle
+from wanglandau.progress import show
 from wanglandau.systems import System, load_system
 
 
@@ -32,6 +33,7 @@ def prepare(
     n_second = system.composition if composition is None else composition
     if not 0 <= n_second <= system.lattice.n_sites:
         raise InputError(f"composition {n_second} is out of range; choose 0 to {system.lattice.n_sites} for this cell")
+    show(f"loading the energies of {specification}")
     return system, load_oracle(specification, system), n_second
 
 

@@ -56,6 +56,7 @@ def scaling(
         Draw C(T) of all cells and the extrapolation into this file (PNG, PDF or SVG).
     """
     from wanglandau.commands.preparation import check_figure, check_writable
+    from wanglandau.progress import tell
     from wanglandau.scaling import csv_table, describe, parse_size, scale, sized_cell
 
     if settings.ensemble != "canonical":
@@ -68,7 +69,8 @@ def scaling(
     plans = _plans(system, oracle, fraction, repeats, folder)
     folder.mkdir(exist_ok=True)
     cells = []
-    for repeat, n_second, file in plans:
+    for number, (repeat, n_second, file) in enumerate(plans, 1):
+        tell(f"cell {'x'.join(map(str, repeat))}, {number} of {len(plans)}")
         record = _result(system, oracle, repeat, n_second, settings, file)
         cells.append(sized_cell(repeat, n_second, file, record))
     found = scale(cells, exponent)
