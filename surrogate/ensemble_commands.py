@@ -11,6 +11,7 @@ from wanglandau.errors import InputError
 if TYPE_CHECKING:
     from surrogate.dataset import Dataset
     from surrogate.ensemble_artefact import Ensemble
+    from surrogate.evaluation import Keep
 
 
 def ensemble_settings(members: int | None, fraction: float | None, architecture: str) -> EnsembleSettings | None:
@@ -67,6 +68,7 @@ def cross_validated_ensemble(
     settings: tuple[Any, TrainingSettings],
     several: EnsembleSettings,
     folds: tuple[int, int, int],
+    keep: Keep | None = None,
 ) -> dict[str, Any]:
     """Cross-validate ensembles with their calibration; ``folds`` are number of folds, repeats and seed."""
     from tqdm import tqdm
@@ -79,6 +81,6 @@ def cross_validated_ensemble(
         return fit_ensemble(part, architecture, tasks, network, training, several, quiet=True)
 
     with tqdm(total=folds[0] * folds[1], desc="cross-validation", unit="fold", disable=None) as bar:
-        report = cross_validate_ensemble(data, fit, *folds, advance=bar.update)
+        report = cross_validate_ensemble(data, fit, *folds, advance=bar.update, keep=keep)
     many = f"ensemble of {several.members} {architecture}"
     return {"model": f"{many}, {folds[0]}-fold cross-validation over orbits, repeated {folds[1]} times"} | report

@@ -115,7 +115,8 @@ def composition_errors_figure(
         for name, colour, label in (("rms", SAMPLED, "rms"), ("largest", MARK, "largest")):
             values = np.array([getattr(differences[number], name) for number in numbers])
             panel.plot(numbers, np.where(values > 0, values, np.nan), "o-", color=colour, ms=3, lw=0.8, label=label)
-        panel.set(yscale="log", xlabel=f"{species[1]} atoms", ylabel="|ln g − exact ln g|")
+        title = f"{species[0]}-{species[1]}: sampled against exact, {len(numbers)} compositions"
+        panel.set(yscale="log", xlabel=f"{species[1]} atoms", ylabel="|ln g − exact ln g|", title=title)
         panel.legend()
         save_figure(figure, path, "")
 
