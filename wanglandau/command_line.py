@@ -41,6 +41,8 @@ EXIT_BAD_INPUT = 2
 EXIT_NOT_CONVERGED = 3
 EXIT_ORACLE_FAILED = 4
 EXIT_INTERRUPTED = 75
+COMPLETION = "--print-completion"
+"""Prints the script by which a shell completes the program."""
 
 
 @dataclass(frozen=True)
@@ -148,9 +150,9 @@ def to_json(value: Any) -> Any:
 
 
 def _command_place(words: Sequence[str]) -> int | None:
-    """Find the first word that is neither an option nor the file after ``--config``."""
+    """Find the first word that is neither an option nor what belongs to one that may stand before the command."""
     for place, word in enumerate(words):
-        if not word.startswith("-") and (place == 0 or words[place - 1] != "--config"):
+        if not word.startswith("-") and (place == 0 or words[place - 1] not in ("--config", COMPLETION)):
             return place
     return None
 
@@ -164,10 +166,21 @@ def _without_command(program: str, description: str, commands: Mapping[str, Comm
         from wanglandau import __version__
 
         return _print(Report(f"{program} {__version__}"), as_json=False)
+    if words and words[0].partition("=")[0] == COMPLETION:
+        return _print(_guarded(program, lambda: _completion(program, commands, words)), as_json=False)
     if _asks_help(words):
         return _print(Report(_overview(program, description, commands)), as_json=False)
     failure = _failed(program, f"no command given; choose {', '.join(commands)}", EXIT_BAD_INPUT)
     return _print(failure, "--json" in words)
+
+
+def _completion(program: str, commands: Mapping[str, Command], words: Sequence[str]) -> Report:
+    from wanglandau.completion import SHELLS, completion_script
+
+    shell = words[0].partition("=")[2] or (words[1] if len(words) > 1 else "")
+    if not shell:
+        raise InputError(f"{COMPLETION} needs the name of a shell after it: {', '.join(SHELLS)}")
+    return Report(completion_script(program, commands, shell))
 
 
 def _overview(program: str, description: str, commands: Mapping[str, Command]) -> str:
@@ -183,6 +196,7 @@ def _overview(program: str, description: str, commands: Mapping[str, Command]) -
             *lines,
             "",
             "Every command takes --help, --json and --config FILE.toml (its keys are the long options with _ for -).",
+            f"{program} {COMPLETION} SHELL prints what bash, zsh or fish need to complete all this with the tab key.",
         ]
     )
 
