@@ -194,7 +194,7 @@ def _rows(
             raise InputError("--select list needs a file: give --configurations")
         return read_configurations(configurations, system.lattice)[:count]
     if configurations is not None:
-        raise InputError(f"--configurations goes with --select list, not with {kind}")
+        raise InputError(f"--configurations goes with --select list, not with {kind}; leave it out")
     if count is not None and count < 1:
         raise InputError(f"count is {count}; give a number of at least 1")
     n_sites = system.lattice.n_sites

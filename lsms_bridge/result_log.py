@@ -211,7 +211,9 @@ def read_any_records(folder: Path) -> tuple[dict[str, Any], list[Record]]:
 def _read_header(path: Path) -> dict[str, Any]:
     first = next(_read_lines(path), None)
     if first is None or not isinstance(first.get("header"), dict):
-        raise InputError(f"{path} does not begin with its heading; it is damaged or no log of results")
+        raise InputError(
+            f"{path} does not begin with its heading; it is damaged or no log of results; name another folder"
+        )
     return first["header"]
 
 

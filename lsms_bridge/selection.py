@@ -100,21 +100,25 @@ def read_configurations(path: Path, lattice: Lattice) -> np.ndarray:
     if path.suffix == ".h5":
         data = load_dataset(path)
         if data.lattice.fingerprint != lattice.fingerprint:
-            raise InputError(f"{path} is for another lattice")
+            raise InputError(
+                f"{path} is for another lattice of {data.lattice.n_sites} sites, this one has {lattice.n_sites}; "
+                "give a "
+                "data set of this cell"
+            )
         return data.occupations
     try:
         lines = [line.strip() for line in path.read_text(encoding="ascii").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+        raise InputError(f"cannot read {path}: {error}; give a data set (.h5) or a text file") from error
     rows = []
     for place, line in enumerate(lines, 1):
         if not line or line.startswith("#"):
             continue
         if len(line) != lattice.n_sites or set(line) - {"0", "1"}:
-            raise InputError(f"{path}: line {place} is not {lattice.n_sites} times 0 or 1")
+            raise InputError(f"{path}: line {place} is not {lattice.n_sites} times 0 or 1; write one digit a site")
         rows.append(from_text(line))
     if not rows:
-        raise InputError(f"{path} holds no configuration")
+        raise InputError(f"{path} holds no configuration; write one on each line")
     return np.array(rows)
 
 

@@ -18,7 +18,6 @@ from surrogate.report_lines import report_lines
 from surrogate.study_command import study
 from surrogate.time_command import time_models
 from wanglandau.command_line import Command, Report, run_program
-from wanglandau.errors import InputError
 
 if TYPE_CHECKING:
     from surrogate.dataset import Dataset
@@ -73,7 +72,7 @@ def train(
         other data see evaluate.
     """
     from surrogate.data_source import load_any
-    from wanglandau.commands.preparation import check_figure
+    from wanglandau.commands.preparation import check_figure, check_writable
     from wanglandau.systems import load_system
 
     started = time.perf_counter()
@@ -84,8 +83,7 @@ def train(
     suffix = "ubj" if architecture == "xgboost" else "safetensors"
     several = ensemble_settings(members, member_fraction, architecture)
     target = out or Path(f"{chosen.name}-{architecture}{'-ensemble' if several else ''}.{suffix}")
-    if not target.parent.is_dir():
-        raise InputError(f"folder {target.parent} does not exist; make it first")
+    check_writable(target)
     known: dict[str, Any] = {}
     if architecture == "xgboost":
         metrics = _train_trees(data, options, target)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wanglandau.command_line import Report
-from wanglandau.errors import InputError
 
 if TYPE_CHECKING:
     from surrogate.dataset import Dataset
@@ -109,8 +108,9 @@ def import_text(
 
 def _writable(target: Path) -> Path:
     """Return the file to write after making sure, before any work, that its folder is there."""
-    if not target.parent.is_dir():
-        raise InputError(f"folder {target.parent} does not exist; make it first")
+    from wanglandau.commands.preparation import check_writable
+
+    check_writable(target)
     return target
 
 

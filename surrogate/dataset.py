@@ -223,7 +223,10 @@ def _read(path: Path) -> Dataset:
         raise InputError(f"data set {path}: {error}") from error
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"data set {path} cannot be read: not an HDF5 file, or damaged ({reason})") from error
+        raise InputError(
+            f"data set {path} cannot be read: not an HDF5 file, or damaged ({reason}); give a file as described in "
+            "surrogate/dataset.py"
+        ) from error
 
 
 def _dataset_from(file: h5py.File) -> Dataset:
@@ -231,11 +234,12 @@ def _dataset_from(file: h5py.File) -> Dataset:
     attributes = {name: _decoded(value) for name, value in file.attrs.items()}
     if attributes["schema_version"] != SCHEMA_VERSION:
         raise InputError(
-            f"schema_version is {attributes['schema_version']}; this version of the package reads {SCHEMA_VERSION}"
+            f"schema_version is {attributes['schema_version']}; "
+            f"this version of the package reads {SCHEMA_VERSION}: make it anew"
         )
     n = len(file["energy"])
     if n > MAX_CONFIGURATIONS:
-        raise InputError(f"{n} configurations are more than the limit of {MAX_CONFIGURATIONS}")
+        raise InputError(f"{n} configurations are more than the limit of {MAX_CONFIGURATIONS}; give a smaller set")
     arrays = {name: _array(file[name], n) for name in file}
     lattice = Lattice(
         tuple(attributes["species"]),

@@ -27,7 +27,7 @@ def ensemble_settings(members: int | None, fraction: float | None, architecture:
             raise InputError("--member-fraction is for ensembles; add --members, for example --members 8")
         return None
     if architecture == "xgboost":
-        raise InputError("--members is for networks; no ensemble of xgboost models is offered")
+        raise InputError("--members is for networks; there is no ensemble of xgboost models: leave it out")
     return EnsembleSettings(members) if fraction is None else EnsembleSettings(members, fraction)
 
 

@@ -102,12 +102,12 @@ def load_xgboost(path: str | os.PathLike[str], lattice: Lattice) -> XgboostOracl
     """
     content = read_limited(Path(path))
     if content[:1] != b"{":
-        raise InputError(f"{path} is not an XGBoost model in JSON or UBJSON format")
+        raise InputError(f"{path} is not an XGBoost model in JSON or UBJSON format; make one with 'surrogate train'")
     try:
         booster = xgboost.Booster()
         booster.load_model(bytearray(content))
     except xgboost.core.XGBoostError as error:
-        raise InputError(f"{path} is not an XGBoost model, or damaged: {_first_line(error)}") from error
+        raise InputError(f"{path} is not an XGBoost model, or damaged ({_first_line(error)}); make it anew") from error
     text = booster.attr("card")
     if text is None:
         raise InputError(f"{path} has no card; make it with 'surrogate train --architecture xgboost'")

@@ -262,6 +262,7 @@ def _readable(message: str) -> str:
     text = re.sub(r"Expected a <class '(\w+)'>", lambda match: f"expected {_TYPE_NAMES.get(match[1], match[1])}", text)
     text = re.sub(r"Expected a typing\.Literal\[(.*?)\]", r"expected one of \1", text)
     text = re.sub(r"\. Got value: (.*)$", r", got \1", text)
+    text = re.sub(r"(whole number, got )(\d+)\.0$", r"\1\2.0; write \2", text)
     return re.sub(r"required: (.*)$", lambda match: "required: " + match[1].replace("_", "-"), text)
 
 

@@ -39,6 +39,8 @@ def writing(path: Path) -> Iterator[h5py.File]:
 def reading(path: Path) -> Iterator[h5py.File]:
     """Open a file; any error of opening or of the ``with`` block becomes an InputError of one line."""
     if not path.is_file():
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give one of the files in it")
         raise InputError(f"there is no file {path}; make one with 'wanglandau dos' or 'wanglandau exact'")
     try:
         with h5py.File(path, "r") as file:

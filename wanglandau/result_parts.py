@@ -201,7 +201,7 @@ def reading_result(path: Path, kind: str | None) -> Iterator[h5py.File]:
 def _check_kind(path: Path, file: h5py.File, wanted: str | None) -> None:
     kind = file.attrs.get("kind")
     if kind not in KINDS:
-        raise InputError(f"{path} is not a result file of wanglandau")
+        raise InputError(f"{path} is not a result file of wanglandau; see what it is with 'wanglandau inspect'")
     if wanted is not None and kind != wanted:
         raise InputError(f"{path} holds a '{kind}' but a '{wanted}' is needed here")
     if file.attrs.get("schema") != SCHEMA:

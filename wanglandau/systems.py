@@ -81,14 +81,18 @@ def _make_system(name: str, settings: Mapping[str, Any], folder: Path, repeat: t
     try:
         lattice = _make_lattice(settings, folder, repeat)
     except KeyError as error:
-        raise InputError(f"system {name}: key {error.args[0]!r} is missing") from error
+        raise InputError(f"system {name}: key {error.args[0]!r} is missing; add it") from error
     except (TypeError, AttributeError) as error:
-        raise InputError(f"system {name}: a value has the wrong type: {error}") from error
+        raise InputError(
+            f"system {name}: a value has the wrong type ({error}); write numbers without quotes"
+        ) from error
     except ValueError as error:
         raise InputError(f"system {name}: {error}") from error
     default = lattice.n_sites // 2 if repeat is not None else settings.get("composition", lattice.n_sites // 2)
     if not isinstance(default, int) or not 0 <= default <= lattice.n_sites:
-        raise InputError(f"system {name}: composition {default!r} is not a whole number from 0 to {lattice.n_sites}")
+        raise InputError(
+            f"system {name}: composition {default!r} is no whole number from 0 to {lattice.n_sites}; write one"
+        )
     return System(name, lattice, default)
 
 

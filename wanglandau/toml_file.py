@@ -27,4 +27,5 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"cannot read {what} {path}: {reason}") from error
+        remedy = "give the path of a TOML file" if isinstance(error, OSError) else "mend it, TOML is key = value"
+        raise InputError(f"cannot read {what} {path}: {reason}; {remedy}") from error

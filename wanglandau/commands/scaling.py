@@ -55,7 +55,7 @@ def scaling(
     figure
         Draw C(T) of all cells and the extrapolation into this file (PNG, PDF or SVG).
     """
-    from wanglandau.commands.preparation import check_figure, check_writable
+    from wanglandau.commands.preparation import check_figure, check_folder, check_writable
     from wanglandau.progress import tell
     from wanglandau.scaling import csv_table, describe, parse_size, scale, sized_cell
 
@@ -64,7 +64,8 @@ def scaling(
     if exponent is not None and not 0 < exponent < float("inf"):
         raise InputError(f"exponent {exponent} must be positive, as 1/nu or the dimension are")
     repeats = sorted({parse_size(size) for size in sizes}, key=lambda size: size[0] * size[1] * size[2])
-    check_writable(csv, folder)
+    check_writable(csv)
+    check_folder(folder)
     check_figure(figure)
     plans = _plans(system, oracle, fraction, repeats, folder)
     folder.mkdir(exist_ok=True)
