@@ -27,7 +27,7 @@ _NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 
 @contextmanager
 def writing(path: Path) -> Iterator[h5py.File]:
-    """Make a file in memory, seal it (:mod:`wanglandau.seal`), write it beside ``path`` and rename it when it is on disk.
+    """Make a file in memory, seal it (:mod:`wanglandau.seal`), write it beside ``path`` and rename it once written.
 
     In memory, because HDF5 can neither write nor close a file on a disk that is full.
     """

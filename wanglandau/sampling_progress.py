@@ -41,7 +41,7 @@ class SamplingProgress:
         self._budget, self._shown = bar.total, 0.0
 
     def look(self, calculation: Calculation) -> None:
-        """Take in the standard error of ln g, if it has been looked at, and from it how many trials are left to make."""
+        """Take in the standard error of ln g, if it is known, and from it how many trials are left to make."""
         error = calculation.error
         self.error = error if np.isfinite(error) else None
         wanted = calculation.settings.precision
