@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wanglandau.command_line import EXIT_NOT_CONVERGED, Report
+from wanglandau.ending_settings import EndingSettings
 from wanglandau.errors import InputError
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 Select = Literal["balanced", "ordered", "lowest", "highest", "list"]
 
 
+@ends_in_order("finished results are kept, runs in flight were ended; the same command goes on")
 def campaign(
     system: str,
     /,
@@ -31,6 +34,7 @@ def campaign(
     configurations: Path | None = None,
     again: bool = False,
     executor: str = "threads",
+    ending: EndingSettings,
     repeat: tuple[int, int, int] | None = None,
 ) -> Report:
     """Compute many configurations with LSMS and keep every result.
@@ -61,6 +65,7 @@ def campaign(
         Try those anew that were given up before.
     executor : str
         threads, or parsl:FILE.py, a Python file that defines a parsl Config named config.
+    ending : EndingSettings
     repeat : tuple of three int
         Number of conventional cells along each axis, instead of the system's own.
     """

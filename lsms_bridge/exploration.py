@@ -33,6 +33,7 @@ from wanglandau.model_error import member_levels
 from wanglandau.oracle import checked_energies
 from wanglandau.orbits import MAX_ENUMERATED_SITES, canonical_keys, enumerate_orbits, occupations_from_keys
 from wanglandau.ordered_structures import ordered_structures
+from wanglandau.orderly_end import Interrupted
 from wanglandau.provenance import versions
 from wanglandau.run_file import RunRecord, describe_oracle, describe_system, write_exact, write_run
 from wanglandau.sampling import sample_density
@@ -212,7 +213,7 @@ def _sampled(
     walk = WangLandauSettings(runs=settings.runs, max_trials=settings.max_trials, observables=False, seed=seed)
     sampled = sample_density(committee, composition, walk)
     if sampled.interrupted:
-        raise KeyboardInterrupt("interrupted in a walk; finished generations are kept, and the same command goes on")
+        raise Interrupted("interrupted in a walk; finished generations are kept, and the same command goes on")
     verdict = judge(sampled)
     density = sampled.density
     write_run(

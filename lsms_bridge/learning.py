@@ -32,6 +32,7 @@ from surrogate.kept_results import write_json
 from wanglandau.errors import InputError
 from wanglandau.oracle import EnergyOracle, PropertyOracle
 from wanglandau.orbits import occupations_from_keys
+from wanglandau.run_lock import locked
 from wanglandau.systems import System
 
 SEED_STEP = 1000
@@ -117,12 +118,17 @@ def learn(task: LearningTask, settings: LearningSettings, folder: Path, *, progr
     Raises
     ------
     InputError
-        If the folder holds another loop, or task and settings make no sense together.
+        If the folder is in use or holds another loop, or task and settings make no sense together.
     OracleError
         If the dear oracle fails; all finished generations are kept, and the same call goes on.
     """
     enumerates(task.system.lattice.n_sites, settings)
     kept = LearningFolder(folder)
+    with locked(folder / "lock", str(folder)):
+        return _loop(task, settings, kept, progress)
+
+
+def _loop(task: LearningTask, settings: LearningSettings, kept: LearningFolder, progress: bool) -> LearningResult:
     start = _start(task, settings, kept)
     kept.begin(start, task.of_result() | {"settings": settings.of_result()})
     generations = kept.finished()

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from surrogate.data_commands import import_text, label
-from surrogate.ensemble_commands import cross_validated_ensemble, ensemble_settings, train_ensemble
+from surrogate.data_commands import import_structures, import_text, label
+from surrogate.ensemble_commands import cross_validated_ensemble, ensemble_settings
 from surrogate.learning_curve_command import learning_curve
 from surrogate.recipes import ModelOptions
-from surrogate.settings import TASKS
+from surrogate.report_lines import lines_of
 from surrogate.study_command import study
 from surrogate.time_command import time_models
+from surrogate.train_command import train
+from surrogate.training_options import NO_OPTIONS, ArchitectureName, resolved, seed_of_trees, tasks_of
 from wanglandau.command_line import Command, Report, run_program
 from wanglandau.errors import InputError
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
     from surrogate.dataset import Dataset
@@ -24,87 +25,8 @@ if TYPE_CHECKING:
     from wanglandau.oracle import EnergyOracle
     from wanglandau.systems import System
 
-ArchitectureName = Literal["lattice", "dense", "xgboost"]
 
-_NO_OPTIONS = ModelOptions()
-
-
-def train(
-    system: str,
-    /,
-    *,
-    architecture: ArchitectureName = "lattice",
-    tasks: str | None = None,
-    dataset: Path | None = None,
-    out: Path | None = None,
-    members: int | None = None,
-    member_fraction: float | None = None,
-    paper: bool = False,
-    options: ModelOptions = _NO_OPTIONS,
-) -> Report:
-    """Train a surrogate on first-principles data and write it with its card.
-
-    Without further settings the shipped data of the system and the shipped recipe of the architecture are taken, which
-    makes the shipped artefact again.
-
-    Parameters
-    ----------
-    system : str
-        cuau, fept or a TOML file that describes another lattice.
-    architecture : str
-        lattice (any cell of the lattice), dense (the networks of the paper) or xgboost.
-    tasks : str
-        What to learn, such as energy,charge; everything the data set has unless said otherwise.
-    dataset : Path
-        Data set to learn from instead of the shipped one: an HDF5 file or a folder of published text files.
-    out : Path
-        Artefact to write; SYSTEM-ARCHITECTURE.safetensors (.ubj for xgboost) unless said otherwise, with -ensemble
-        behind the architecture where there are members.
-    members : int
-        Train an ensemble of so many networks, which differ by seed and by the orbits left out, instead of one; at
-        least 4, and 8 is a good number.
-    member_fraction : float
-        Share of the orbits that each member is trained on; 0.75 unless said otherwise.
-    paper : bool
-        Take loss, batches and task weights of the paper instead of the recipe's training.
-    options : ModelOptions
-        Settings that override the recipe.
-    """
-    from surrogate.data_source import load_any
-    from wanglandau.systems import load_system
-
-    started = time.perf_counter()
-    chosen = load_system(system)
-    data = load_any(dataset, chosen)
-    learnt = _tasks(tasks, data, architecture)
-    suffix = "ubj" if architecture == "xgboost" else "safetensors"
-    several = ensemble_settings(members, member_fraction, architecture)
-    target = out or Path(f"{chosen.name}-{architecture}{'-ensemble' if several else ''}.{suffix}")
-    if not target.parent.is_dir():
-        raise InputError(f"folder {target.parent} does not exist; make it first")
-    known: dict[str, Any] = {}
-    if architecture == "xgboost":
-        metrics = _train_trees(data, options, target)
-    elif several is not None:
-        settings = _resolved(chosen, architecture, learnt, options, paper)
-        metrics, known = train_ensemble(data, architecture, learnt, settings, several, target)
-    else:
-        metrics = _train_network(chosen, data, architecture, learnt, options, paper, target)
-    seconds = time.perf_counter() - started
-    values = {
-        "artefact": target,
-        "system": chosen.name,
-        "architecture": architecture,
-        "tasks": learnt,
-        "dataset_digest": data.digest,
-        "seconds": seconds,
-        "metrics_on_training_data": metrics,
-    } | known
-    kind = f"ensemble of {several.members} {architecture} surrogates" if several else f"{architecture} surrogate"
-    lines = [f"wrote {target}: {kind} of {len(data)} configurations, {seconds:.0f} s", *_lines(known)]
-    return Report("\n".join([*lines, "errors on the data it was trained on:", *_lines(metrics)]), values)
-
-
+@ends_in_order("nothing was written; the same command begins anew")
 def evaluate(
     system: str,
     /,
@@ -120,7 +42,7 @@ def evaluate(
     members: int | None = None,
     member_fraction: float | None = None,
     paper: bool = False,
-    options: ModelOptions = _NO_OPTIONS,
+    options: ModelOptions = NO_OPTIONS,
 ) -> Report:
     """Compare a surrogate, or any oracle, with first-principles data.
 
@@ -173,10 +95,10 @@ def evaluate(
             fit = _make_fit(chosen, data, architecture, tasks, paper, options)
             values = _cross_validated(data, {architecture: fit}, *folds)
         else:
-            learnt = _tasks(tasks, data, architecture)
-            settings = _resolved(chosen, architecture, learnt, options, paper)
+            learnt = tasks_of(tasks, data, architecture)
+            settings = resolved(chosen, architecture, learnt, options, paper)
             values = cross_validated_ensemble(data, architecture, learnt, settings, several, folds)
-    return Report("\n".join(_lines(values)), values)
+    return Report("\n".join(lines_of(values)), values)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -190,70 +112,21 @@ def main(arguments: list[str] | None = None) -> int:
         "time": time_models,
         "label": label,
         "import-text": import_text,
+        "import-structures": import_structures,
     }
     return run_program("surrogate", description, commands, arguments)
-
-
-def _tasks(tasks: str | None, data: Dataset, architecture: str) -> tuple[str, ...]:
-    from surrogate.settings import check_tasks
-
-    if architecture == "xgboost":
-        if tasks not in (None, "energy"):
-            raise InputError(f"tasks are {tasks}; xgboost learns the energy only")
-        return ("energy",)
-    if tasks is not None:
-        return check_tasks(tuple(tasks.split(",")))
-    present = {"energy": data.energy, "charge": data.charge, "moment": data.moment}
-    return tuple(task for task in TASKS if present[task] is not None)
-
-
-def _train_network(
-    system: System, data: Dataset, architecture: str, tasks: tuple[str, ...], options: Any, paper: bool, target: Path
-) -> dict[str, Any]:
-    from surrogate.artefact import save_artefact
-    from surrogate.evaluation import evaluate as compare
-    from surrogate.fitting import fit_network
-    from surrogate.oracle import SurrogateOracle
-
-    network, training = _resolved(system, architecture, tasks, options, paper)
-    made = fit_network(data, architecture, tasks, network, training)
-    metrics = compare(data, SurrogateOracle(made, data.lattice).properties(data.occupations))
-    save_artefact(target, made.arrays, dataclasses.replace(made.card, metrics=metrics))
-    return metrics
-
-
-def _resolved(system: System, architecture: str, tasks: tuple[str, ...], options: Any, paper: bool) -> tuple[Any, Any]:
-    from surrogate.recipes import resolve_settings
-
-    return resolve_settings(system.name, architecture, tasks, options, as_paper=paper)
-
-
-def _train_trees(data: Dataset, options: Any, target: Path) -> dict[str, Any]:
-    from surrogate.evaluation import evaluate as compare
-    from surrogate.xgboost_oracle import fit_xgboost
-
-    trees = fit_xgboost(data, _seed_of_trees(options))
-    trees.save(target)
-    return compare(data, trees.properties(data.occupations))
-
-
-def _seed_of_trees(options: Any) -> int:
-    said = [name for name, value in vars(options).items() if value is not None and name != "seed"]
-    if said:
-        raise InputError(f"{said[0]} is no setting of xgboost, which is trained with its defaults; leave it out")
-    return options.seed or 0
 
 
 def _make_fit(system: System, data: Dataset, architecture: str, tasks: str | None, paper: bool, options: Any) -> Fit:
     from surrogate.fitting import network_fit
 
-    learnt = _tasks(tasks, data, architecture)
+    learnt = tasks_of(tasks, data, architecture)
     if architecture == "xgboost":
         from surrogate.xgboost_oracle import fit_xgboost
 
-        seed = _seed_of_trees(options)
+        seed = seed_of_trees(options)
         return lambda part: fit_xgboost(part, seed).properties
-    return network_fit(architecture, learnt, *_resolved(system, architecture, learnt, options, paper))
+    return network_fit(architecture, learnt, *resolved(system, architecture, learnt, options, paper))
 
 
 def _refuse_training_options(tasks: str | None, paper: bool, options: Any) -> None:
@@ -295,28 +168,6 @@ def _find_oracle(system: System, oracle: str | None, artefact: Path | None) -> t
     if artefact.suffix in (".ubj", ".json"):
         return str(artefact), load_oracle(f"xgboost:{artefact}", system)
     return str(artefact), make_oracle(load_model(artefact), system.lattice)
-
-
-def _lines(values: dict[str, Any]) -> list[str]:
-    """Lay out a report for people: single numbers, then one line for each group."""
-    lines = [f"{name:66} {_short(value)}" for name, value in values.items() if not isinstance(value, dict)]
-    for name, group in values.items():
-        if name == "baselines":
-            key = "mixing_energy_rmse_within_composition_mev_per_atom"
-            lines += [f"baseline {label + ': ' + key:57} {_short(report.get(key))}" for label, report in group.items()]
-        elif isinstance(group, dict) and name != "by_composition":
-            lines += [f"{name}:", *(f"  {_short_group(key, value)}" for key, value in group.items())]
-    return lines
-
-
-def _short_group(name: str, value: Any) -> str:
-    if not isinstance(value, dict):
-        return f"{name} {_short(value)}"
-    return f"{name}: " + ", ".join(f"{key} {_short(item)}" for key, item in value.items() if not isinstance(item, dict))
-
-
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from wanglandau.errors import InputError
 
 if TYPE_CHECKING:
     from surrogate.dataset import Dataset
-    from surrogate.ensemble_artefact import Ensemble
+    from surrogate.ensemble_artefact import Ensemble, EnsembleCard
+    from surrogate.model_keeping import ModelKeeper
 
 
 def ensemble_settings(members: int | None, fraction: float | None, architecture: str) -> EnsembleSettings | None:
@@ -37,6 +38,7 @@ def train_ensemble(
     settings: tuple[Any, TrainingSettings],
     several: EnsembleSettings,
     target: Path,
+    keeper: ModelKeeper,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Train an ensemble and write it; return its metrics on the training data and what is known of its spread.
 
@@ -49,15 +51,20 @@ def train_ensemble(
         Of the network and of the training, see :func:`surrogate.recipes.resolve_settings`.
     several : EnsembleSettings
     target : Path
+    keeper : ModelKeeper
     """
     from surrogate.ensemble_artefact import save_ensemble
     from surrogate.ensemble_fitting import fit_ensemble
 
     network, training = settings
-    made = fit_ensemble(data, architecture, tasks, network, training, several)
+    made = fit_ensemble(data, architecture, tasks, network, training, several, keeper=keeper)
     save_ensemble(target, made)
-    card = made.card
-    return card.metrics, {"members": several.members, "spread_scale": card.spread_scale, "held_out": card.held_out}
+    return made.card.metrics, known_of(made.card)
+
+
+def known_of(card: EnsembleCard) -> dict[str, Any]:
+    """Return what is known of the spread of an ensemble."""
+    return {"members": len(card.members), "spread_scale": card.spread_scale, "held_out": card.held_out}
 
 
 def cross_validated_ensemble(

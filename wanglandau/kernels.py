@@ -161,7 +161,7 @@ def composition_after(occupations: np.ndarray, walker: Any, flips: np.ndarray, k
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def bin_of(energy: float, composition: Any, control: Any) -> np.int64:
-    """Return the bin of a state, the expression of :meth:`EnergyGrid.index`; -1 outside the grid."""
+    """Return the bin of a state, as :class:`~wanglandau.energy_grid.EnergyGrid` does; -1 outside the grid."""
     index = np.int64(np.floor((energy - control.start) * control.inverse_width))
     if index < 0 or index >= control.energy_bins:
         return np.int64(-1)

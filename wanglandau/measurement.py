@@ -142,14 +142,14 @@ class Measurement:
         """
         occupations = snapshots.occupations.reshape(-1, snapshots.occupations.shape[-1])
         bins = snapshots.records["bin"].reshape(-1)
+        values = measure_all(self.observables, occupations)  # may fail, and then nothing has been added
+        if self.members and isinstance(self.oracle, EnsembleOracle):
+            values = np.concatenate([values, checked_member_energies(self.oracle, occupations)], axis=1)
+        self.averages[number].add(bins, values)
         self.lowest[number].look_at(snapshots.records["energy"].reshape(-1), occupations)
         if self.counts_ends:
             for end in self.ends[number].values():
                 end.look_at(bins, occupations)
-        values = measure_all(self.observables, occupations)
-        if self.members and isinstance(self.oracle, EnsembleOracle):
-            values = np.concatenate([values, checked_member_energies(self.oracle, occupations)], axis=1)
-        self.averages[number].add(bins, values)
         if self.joint is not None:
             low, high = _range_of(self.joint) or (0.0, 1.0)
             self.histograms[number].add(bins, values[:, self.names.index(self.joint)].clip(low, high))

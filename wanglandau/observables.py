@@ -212,19 +212,9 @@ class SiteProperties:
 
     def __init__(self, oracle: PropertyOracle) -> None:
         self._oracle = oracle
-        half = (np.arange(oracle.lattice.n_sites) % 2).astype(np.int8)[None, :]
-        found = oracle.properties(half)
-        species = oracle.lattice.species
-        names: list[str] = []
-        if found.charge is not None:
-            names += [f"charge_mean_{symbol}_e" for symbol in species]
-            names += [f"charge_std_{symbol}_e" for symbol in species]
-            names.append("charge_mean_square_e2")
-        if found.moment is not None:
-            names += ["moment_mean_mu_b", "moment_mean_abs_mu_b"]
-        if not names:
+        self.names = _names_of_properties(oracle)
+        if not self.names:
             raise InputError("this oracle predicts neither charges nor moments; leave the site properties out")
-        self.names = tuple(names)
 
     def measure(self, occupations: np.ndarray) -> np.ndarray:
         """Measure ``int8[n, n_sites]``; returns ``float64[n, len(names)]``."""
@@ -253,7 +243,7 @@ def standard_observables(lattice: Lattice, oracle: EnergyOracle | None = None) -
     found: list[Observable] = [ShortRangeOrder(lattice)]
     if ordered_structures(lattice):
         found.append(LongRangeOrder(lattice))
-    if isinstance(oracle, PropertyOracle):
+    if isinstance(oracle, PropertyOracle) and _names_of_properties(oracle):  # a model may know the energy alone
         found.append(SiteProperties(oracle))
     return found
 
@@ -280,6 +270,20 @@ def checked_observables(observables: Sequence[Observable], lattice: Lattice) -> 
                 )
         _checked(observable, occupations)
     return list(observables)
+
+
+def _names_of_properties(oracle: PropertyOracle) -> tuple[str, ...]:
+    """Ask for one configuration, to learn what the oracle predicts of the sites."""
+    half = (np.arange(oracle.lattice.n_sites) % 2).astype(np.int8)[None, :]
+    found = oracle.properties(half)
+    names: list[str] = []
+    if found.charge is not None:
+        names += [f"charge_mean_{symbol}_e" for symbol in oracle.lattice.species]
+        names += [f"charge_std_{symbol}_e" for symbol in oracle.lattice.species]
+        names.append("charge_mean_square_e2")
+    if found.moment is not None:
+        names += ["moment_mean_mu_b", "moment_mean_abs_mu_b"]
+    return tuple(names)
 
 
 def column_names(observables: Sequence[Observable]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -18,7 +19,8 @@ from wanglandau.calculation import Calculation, plan
 from wanglandau.combination import combine
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.engine import Engine
-from wanglandau.errors import InputError
+from wanglandau.errors import InputError, OracleError
+from wanglandau.extensions import Extensions
 from wanglandau.move import Move
 from wanglandau.move_check import check_move
 from wanglandau.observables import Observable
@@ -35,12 +37,71 @@ LOOK_AGAIN = 1.1
 """Precision is looked at whenever the trials have grown by this factor."""
 
 
+class Keeper(Protocol):
+    """What keeps the state of a calculation that may be interrupted; see :mod:`wanglandau.run_keeper`."""
+
+    def calculation(
+        self,
+        engine: Engine,
+        composition: int | None,
+        settings: WangLandauSettings,
+        ranks: Ranks,
+        own: Extensions,
+    ) -> Calculation:
+        """Return the calculation that was kept, or plan one."""
+        ...
+
+    def attend(self, calculation: Calculation, at_check: bool) -> None:
+        """Write a checkpoint if it is time to, and end the calculation if it has to end.
+
+        Called by all processes after each block and where one paused on the way.
+
+        Parameters
+        ----------
+        at_check : bool
+            Whether the histograms are looked at next.
+        """
+        ...
+
+    def rest(self, calculation: Calculation) -> None:
+        """Remember the state, from which to go on if the budget of trials grows."""
+        ...
+
+    def fail(self, calculation: Calculation) -> None:
+        """Write a checkpoint because an energy could not be had."""
+        ...
+
+
+class _Unkept:
+    """Keeps nothing."""
+
+    def calculation(
+        self,
+        engine: Engine,
+        composition: int | None,
+        settings: WangLandauSettings,
+        ranks: Ranks,
+        own: Extensions,
+    ) -> Calculation:
+        return plan(engine, composition, settings, ranks, own)
+
+    def attend(self, calculation: Calculation, at_check: bool) -> None:
+        pass
+
+    def rest(self, calculation: Calculation) -> None:
+        pass
+
+    def fail(self, calculation: Calculation) -> None:
+        pass
+
+
 def sample_density(
     oracle: EnergyOracle,
     composition: int | None,
     settings: WangLandauSettings,
     progress: bool = True,
     ranks: Ranks | None = None,
+    keeper: Keeper | None = None,
     *,
     move: Move | None = None,
     observables: Sequence[Observable] = (),
@@ -58,6 +119,8 @@ def sample_density(
         Show a bar (only ever on a terminal).
     ranks : Ranks, optional
         Processes that share the work; this one alone by default.
+    keeper : Keeper, optional
+        Keeps checkpoints and decides on interruptions. Without, Ctrl-C ends the runs with what they have found.
     move : Move, optional
         What a trial changes; default: two unlike sites swap or, with all compositions, one flips. From the search for
         the range of energies onwards, all walks go by it.
@@ -79,50 +142,61 @@ def sample_density(
         check_move(move, oracle.lattice.n_sites, wanted)
     if schedule is not None and (settings.schedule is not None or settings.lowest_temperature is not None):
         raise InputError("a schedule of your own goes without schedule and lowest_temperature in the settings")
-    calculation = plan(engine, wanted, settings, ranks or OneProcess(), observables, schedule)
-    interrupted = advance_calculation(calculation, progress)
+    kept = keeper or _Unkept()
+    calculation = kept.calculation(engine, wanted, settings, ranks or OneProcess(), Extensions(observables, schedule))
+    interrupted = advance_calculation(calculation, progress, keeper)
     if not calculation.rounds:
         raise KeyboardInterrupt("interrupted before the first trial")
     return conclude(calculation, interrupted)
 
 
-def advance_calculation(calculation: Calculation, progress: bool = True) -> bool:
+def advance_calculation(calculation: Calculation, progress: bool = True, keeper: Keeper | None = None) -> bool:
     """Advance a calculation to its end.
 
-    Returns whether the user interrupted it (Ctrl-C); what is under way is finished first.
+    Returns whether the user interrupted it (Ctrl-C); what is under way is finished first. A keeper raises instead.
     """
+    kept = keeper or _Unkept()
     settings, ranks, layout = calculation.settings, calculation.ranks, calculation.layout
     # None: silent where standard error is not a terminal
     disable = True if not progress or ranks.rank else None
     total = calculation.max_rounds * calculation.n_walkers * len(share_of(layout.size, ranks))
     n_threads = (settings.threads or default_threads(ranks)) if calculation.engine.compiled else 1
+    done = sum(walk.trials for walk in calculation.walks)
     with (
-        tqdm(total=total, unit=" trials", unit_scale=True, disable=disable) as bar,
+        tqdm(total=total, initial=done, unit=" trials", unit_scale=True, disable=disable) as bar,
         ThreadPoolExecutor(n_threads) as pool,
     ):
         calculation.engine.on_trials = bar.update
         try:
-            _advance(calculation, pool, bar)
+            _advance(calculation, pool, bar, kept)
         except KeyboardInterrupt:
-            if ranks.size > 1:
-                raise  # the other processes do not know of it
             calculation.engine.stop.set()
+            if ranks.size > 1 or keeper is not None:
+                raise  # the other processes do not know of it, or the keeper has said what there was to say
             return True
+        except OracleError:
+            kept.fail(calculation)
+            raise
     return False
 
 
-def _advance(calculation: Calculation, pool: ThreadPoolExecutor, bar: tqdm) -> None:
-    check, look = calculation.rounds_between_checks, 0.0
-    block = calculation.rounds_between_exchanges
-    while calculation.rounds < calculation.max_rounds:
-        until = min(calculation.rounds + check, calculation.max_rounds)
+def _advance(calculation: Calculation, pool: ThreadPoolExecutor, bar: tqdm, keeper: Keeper) -> None:
+    check, block, most = calculation.rounds_between_checks, calculation.rounds_between_exchanges, calculation.max_rounds
+    while calculation.reviewed < most:
+        until = min((calculation.reviewed // check + 1) * check, most)
         while calculation.rounds < until:
             calculation.advance(min(block, until - calculation.rounds), pool)
+            keeper.attend(calculation, calculation.rounds == until)
+        if until == most:
+            keeper.rest(calculation)
         _review(calculation)
+        calculation.reviewed = calculation.rounds
         bar.set_postfix_str(_progress(calculation))
-        if calculation.rounds >= look:
-            look = LOOK_AGAIN * calculation.rounds
+        if calculation.rounds >= calculation.next_look:
+            calculation.next_look = LOOK_AGAIN * calculation.rounds
             if _finished(calculation):
+                if until < most:
+                    keeper.rest(calculation)
                 return
 
 
@@ -182,6 +256,7 @@ def _finished(calculation: Calculation) -> bool:
     combined = combine(calculation)
     interest = bins_of_interest(calculation, combined.grid)
     densities = list(combined.densities.values())
+    calculation.error = max((standard_error_rms(density, interest) for density in densities), default=float("inf"))
     return all(_precise(density, interest, settings.precision) for density in densities) and bool(densities)
 
 

@@ -61,6 +61,8 @@ class Walk:
         Trials made before production began anew with empty records.
     frozen_ln_f : float
         ln f when production began.
+    looks : Snapshots or None
+        States to be measured at the end of the present block of rounds; see :mod:`wanglandau.block`.
     """
 
     grid: EnergyGrid
@@ -74,11 +76,17 @@ class Walk:
     extended_at: list[int] = field(default_factory=list)
     trials_before: int = 0
     frozen_ln_f: float = 1.0
+    looks: Snapshots | None = None
 
     @property
     def trials(self) -> int:
         """Trials made by all walkers."""
         return self.trials_before + int(self.weights.control["trials"][0])
+
+    @property
+    def rounds(self) -> int:
+        """Trials made by each walker."""
+        return self.trials // self.walkers.n_walkers
 
     @property
     def ln_f(self) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 
 from wanglandau.benchmarking.spread import Spread
 from wanglandau.errors import InputError
+from wanglandau.orderly_end import stop_if_asked
 
 Advance = Callable[[int], float]
 """Does so many units of work and returns the seconds they took."""
@@ -58,6 +59,7 @@ def take_turns(contestants: Mapping[Key, Advance], seconds: float, turns: int) -
     rates = {key: np.empty(turns) for key in contestants}
     for turn in range(turns):
         for key, advance in contestants.items():
+            stop_if_asked()
             rates[key][turn] = sizes[key] / _positive(advance(sizes[key]), key)
     return rates
 

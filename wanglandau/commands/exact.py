@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wanglandau.command_line import Report
 from wanglandau.errors import InputError
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
     from wanglandau.oracle import EnergyOracle
@@ -19,6 +20,7 @@ LONG_S = 30.0
 """Work that takes longer is announced, s."""
 
 
+@ends_in_order("nothing was written; the same command begins anew")
 def exact(
     system: str,
     /,

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wanglandau.command_line import EXIT_DONE, EXIT_NOT_CONVERGED, Report
+from wanglandau.ending_settings import EndingSettings
 from wanglandau.errors import InputError
+from wanglandau.orderly_end import ends_in_order, stop_if_asked
 from wanglandau.settings import WangLandauSettings
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from wanglandau.scaling import Scaling
 
 
+@ends_in_order("cells that were finished are kept; the same command goes on")
 def scaling(
     system: str,
     /,
@@ -22,6 +25,7 @@ def scaling(
     oracle: str = "surrogate",
     fraction: float | None = None,
     settings: WangLandauSettings,
+    ending: EndingSettings,
     exponent: float | None = None,
     folder: Path = Path("scaling"),
     csv: Path | None = None,
@@ -45,6 +49,8 @@ def scaling(
         Part of the sites that the second species takes; default: the system's own.
     settings
         How to sample.
+    ending
+        When to end early.
     exponent
         p of T(L) = T_c + a L^-p to quote; default: 3 where the largest cell shows two phases, else 1/nu of the
         Ising model.
@@ -69,6 +75,7 @@ def scaling(
     folder.mkdir(exist_ok=True)
     cells = []
     for repeat, n_second, file in plans:
+        stop_if_asked()
         record = _result(system, oracle, repeat, n_second, settings, file)
         cells.append(sized_cell(repeat, n_second, file, record))
     found = scale(cells, exponent)
@@ -108,6 +115,7 @@ def _result(
     from wanglandau.commands.dos import dos
     from wanglandau.commands.exact import enumerate_and_write
     from wanglandau.commands.preparation import prepare
+    from wanglandau.keeping_settings import KeepingSettings
     from wanglandau.orbits import MAX_ENUMERATED_SITES
     from wanglandau.run_file import RunRecord, read_result
     from wanglandau.scaling import is_same_work
@@ -122,11 +130,12 @@ def _result(
             return known
     if exact:
         return enumerate_and_write(chosen, oracle, energies, n_second, False, file)
-    dos(system, oracle=oracle, composition=n_second, repeat=repeat, settings=settings, out=file)
-    record = read_result(file)
-    if isinstance(record, RunRecord) and record.diagnostics.get("interrupted"):
-        raise KeyboardInterrupt(f"interrupted in {file.name}; the same command goes on with this cell")
-    return record
+    keeping = KeepingSettings(resume=True)
+    try:
+        dos(system, oracle=oracle, composition=n_second, repeat=repeat, settings=settings, out=file, keeping=keeping)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"{error}, or the same command as now, which goes on with this cell") from error
+    return read_result(file)
 
 
 def _values(found: Scaling) -> dict[str, Any]:
