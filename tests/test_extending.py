@@ -133,10 +133,11 @@ def test_a_crowd_moves_so_too_whatever_the_number_of_threads(neighbours: Move) -
 def test_metropolis_finds_the_exact_energy_by_swaps_of_neighbours(neighbours: Move) -> None:
     kelvin = 4.0 / BOLTZMANN
     settings = MetropolisSettings(sweeps=10_000, precision=1e-6, observables=False, threads=1)
-    found = sample_metropolis(fcc_oracle(), 16, [kelvin], settings, progress=False, move=neighbours).series
+    result = sample_metropolis(fcc_oracle(), 16, [kelvin], settings, progress=False, move=neighbours)
     levels, counts = np.array(list(UNLIKE_BONDS), float), np.array(list(UNLIKE_BONDS.values()), float)
     chances = counts * np.exp((levels - levels.max()) / 4.0)
-    assert abs(found.energies.mean() + levels @ chances / chances.sum()) < 0.1
+    assert abs(result.series.energies.mean() + levels @ chances / chances.sum()) < 0.1
+    assert result.diagnostics()["move"] == "neighbours"
 
 
 class ForTheDevice(Uncompiled):

@@ -62,6 +62,8 @@ class MetropolisResult:
     proposal : dict or None
         With a proposal oracle, how it went: see :meth:`wanglandau.delayed_acceptance.DelayedChains.diagnostics`. Sweeps
         are rounds then.
+    move : str
+        Name of what a trial changed.
     """
 
     series: ThermalSeries
@@ -73,6 +75,7 @@ class MetropolisResult:
     exchange: TemperatureExchange | None = None
     interrupted: bool = False
     proposal: dict[str, Any] | None = None
+    move: str = ""
 
     def diagnostics(self) -> dict[str, Any]:
         """Collect what tells how it went, ready for JSON; lists have one entry a temperature or pair of neighbours."""
@@ -82,6 +85,7 @@ class MetropolisResult:
             "acceptance": self.acceptance.tolist(),
             "lowest_energy": self.lowest,
             "interrupted": self.interrupted,
+            "move": self.move,
         }
         if self.exchange is not None:
             found["exchange_rates"] = self.exchange.rates.tolist()
@@ -180,6 +184,7 @@ def _result(sampler: Sampler, interrupted: bool) -> MetropolisResult:
         sampler.exchange,
         interrupted,
         chains.diagnostics() if isinstance(chains, DelayedChains) else None,
+        sampler.pool.engine.move_of(chains.walkers).name,
     )
 
 

@@ -14,7 +14,7 @@ from wanglandau.settings import WangLandauSettings
 
 @dataclass
 class Quarters:
-    stage: Stage  # the state is a dataclass of numbers, arrays and other such dataclasses
+    stage: Stage  # all fields: numbers, texts, arrays, lists of such, or a Stage
     phase: int = 1
 
     def meet_new_bins(self, weights):
