@@ -15,6 +15,7 @@ from surrogate.training_options import NO_OPTIONS, ArchitectureName, resolved, s
 from wanglandau.command_line import Report
 from wanglandau.errors import InputError
 from wanglandau.keeping_settings import KeepingSettings
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
     from surrogate.artefact import Card
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from wanglandau.systems import System
 
 
+@ends_in_order("nothing was kept yet; the same command begins anew")
 def train(
     system: str,
     /,

@@ -37,35 +37,36 @@ def test_a_signal_ends_it(tmp_path: Path, program: str, words: list[str], ready:
     command = [sys.executable, "-m", f"{program}.cli", *words]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stderr is not None
-        if ready is None:
-            wait_for(lambda: any(tmp_path.glob("*.checkpoint")))
-        else:
-            assert ready in process.stderr.readline()
-        process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=60)[1]
+        try:
+            if ready is None:
+                wait_for(lambda: any(tmp_path.glob("*.checkpoint")))
+            else:
+                assert ready in process.stderr.readline()
+            process.send_signal(signal.SIGTERM)
+            said = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
     assert process.returncode == 75 and b"ended early (signal SIGTERM)" in said, said
     left = sorted(path.name.split(".", 2)[-1].removesuffix(".prev") for path in tmp_path.iterdir())
     assert sorted({*left}) == kept
 
 
 def wait_for(reached: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not reached():
         assert time.monotonic() < end
         time.sleep(0.02)
 
 
-def run(work: Callable[[], object], *words: str) -> int:
+def run(work: Callable[[], object], *words: str, sending: signal.Signals | None = None) -> int:
     @ends_in_order("the same command goes on")
     def command(*, ending: EndingSettings) -> Report:
+        if sending is not None:
+            threading.Timer(0.1, os.kill, (os.getpid(), sending)).start()
         work()
         return Report("done")
 
     return run_program("program", "test", {"command": command}, ["command", *words])
-
-
-def later(seconds: float, number: signal.Signals) -> None:
-    threading.Timer(seconds, os.kill, (os.getpid(), number)).start()
 
 
 def busy(seconds: float) -> None:
@@ -77,8 +78,7 @@ def busy(seconds: float) -> None:
 
 def test_work_that_asks_ends_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
-    later(0.1, signal.SIGUSR1)
-    assert run(lambda: busy(30.0)) == 75
+    assert run(lambda: busy(30.0), sending=signal.SIGUSR1) == 75
     assert "ended early (signal SIGUSR1): the same command goes on" in capsys.readouterr().err
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)] == before
     assert run(lambda: busy(0.1)) == 0
@@ -87,9 +87,8 @@ def test_work_that_asks_ends_at_once(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_work_that_does_not_ask_is_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(orderly_end, "PATIENCE", 0.1)
-    later(0.1, signal.SIGTERM)
     started = time.monotonic()
-    assert run(lambda: time.sleep(30.0)) == 75 and time.monotonic() - started < SOON
+    assert run(lambda: time.sleep(30.0), sending=signal.SIGTERM) == 75 and time.monotonic() - started < SOON
     assert "signal SIGTERM" in capsys.readouterr().err
     assert run(lambda: time.sleep(30.0), "--max-walltime", "1") == 75 and time.monotonic() - started < 2 * SOON
     assert "wall time of 1 s" in capsys.readouterr().err
@@ -105,8 +104,7 @@ def test_what_must_not_be_left_is_finished(monkeypatch: pytest.MonkeyPatch) -> N
             finished.append(True)
         time.sleep(30.0)
 
-    later(0.1, signal.SIGTERM)
-    assert run(work) == 75 and finished
+    assert run(work, sending=signal.SIGTERM) == 75 and finished
 
 
 def test_threads_are_told_too() -> None:
@@ -124,8 +122,7 @@ def test_threads_are_told_too() -> None:
         other.join()
         stop_if_asked()
 
-    later(0.1, signal.SIGINT)
-    assert run(work) == 75 and left
+    assert run(work, sending=signal.SIGINT) == 75 and left
 
 
 def test_wrong_limits_are_refused() -> None:

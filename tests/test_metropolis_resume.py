@@ -123,14 +123,16 @@ def test_killed_and_resumed_is_the_same(folder: Path) -> None:
     code = run_whole(folder, words)
     words += ["--out", "legs.h5", "--checkpoint-interval", "0.02", "--resume"]
     with subprocess.Popen([sys.executable, "-m", "wanglandau.cli", *words], stderr=subprocess.PIPE) as process:
-        wait_for(folder / "legs.h5.checkpoint.prev")
-        process.kill()
+        try:
+            wait_for(folder / "legs.h5.checkpoint.prev")
+        finally:
+            process.kill()
     assert not (folder / "legs.h5").exists() and (folder / "legs.h5.lock").exists()
     assert_same(folder, words, code, run(words))
 
 
 def wait_for(path: Path) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not path.exists():
         assert time.monotonic() < end
         time.sleep(0.01)

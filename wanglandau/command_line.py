@@ -31,6 +31,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from wanglandau import orderly_end
 from wanglandau.errors import InputError, NotConverged, OracleError
 from wanglandau.extras import optional_packages
 from wanglandau.launcher import Ending, run_after_first, run_alone, run_together, under_mpi
@@ -97,6 +98,8 @@ def run_program(
         0 done, 2 bad input, 3 not converged, 4 the oracle failed, 75 interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:  # this process is the program
+        orderly_end.leave_at_once = lambda message: _leave_at_once(program, message, "--json" in words)
     place = _command_place(words)
     if not under_mpi():
         return _respond(program, description, commands, words).exit_code
@@ -240,6 +243,16 @@ def _failed(prefix: str, message: str, exit_code: int) -> Report:
     line = _printable(" ".join(message.split()))
     print(f"{prefix}: error: {line}", file=sys.stderr)
     return Report("", {"error": line, "exit_code": exit_code}, exit_code)
+
+
+def _leave_at_once(program: str, message: str, as_json: bool) -> None:
+    """Say why and end the process, where nothing of it can be reached."""
+    failure = _failed(program, message, EXIT_INTERRUPTED)
+    if as_json and sys.__stdout__ is not None:
+        print(json.dumps(failure.values), file=sys.__stdout__)
+        sys.__stdout__.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_INTERRUPTED)
 
 
 def _print(report: Report, as_json: bool) -> Ending:

@@ -2,7 +2,9 @@
 
 A command opens :func:`ending_in_order`; loops anywhere below it, in any thread, call :func:`stop_if_asked`, which
 raises where a signal or the limit of wall time asks for an end. Work that nobody can ask about, such as a fit by a
-library, is left by an alarm, if it has not ended by itself within ``PATIENCE`` seconds.
+library, is left by an alarm, if it has not ended by itself within ``PATIENCE`` seconds. Where even that does not help,
+because compiled code does not return, a console program is ended after ``LAST_PATIENCE`` seconds: what is on disk is
+whole at any moment.
 """
 
 from __future__ import annotations
@@ -10,16 +12,22 @@ from __future__ import annotations
 import functools
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import ParamSpec, TypeVar
 
 from wanglandau.ending_settings import EndingSettings
-from wanglandau.interruption import MARGIN_MOST, MARGIN_SHARE, Interruption, interruptible
+from wanglandau.interruption import GRACE, MARGIN_MOST, MARGIN_SHARE, Interruption, interruptible
 
 PATIENCE = 3.0
 """Seconds from the request to the alarm."""
+LAST_PATIENCE = 4.5
+"""Seconds from the request to the end of the process."""
+
+leave_at_once: Callable[[str], object] | None = None
+"""Says a message and ends the process; set by console programs only."""
 
 Words = ParamSpec("Words")
 Result = TypeVar("Result")
@@ -61,6 +69,19 @@ def time_left() -> float | None:
     return min(left, default=None)
 
 
+class _Rescue:
+    """Ends the process where nothing else has done so; called every so often once an end was asked for."""
+
+    def __init__(self, message: Callable[[], str]) -> None:
+        self._message = message
+        self._since = 0.0
+
+    def __call__(self) -> None:
+        self._since = self._since or time.monotonic() - GRACE
+        if leave_at_once is not None and not _undisturbed and time.monotonic() - self._since >= LAST_PATIENCE:
+            leave_at_once(self._message())
+
+
 def _margin(interruption: Interruption) -> float:
     return min(MARGIN_SHARE * (interruption.max_walltime or 0.0), MARGIN_MOST)
 
@@ -80,13 +101,18 @@ def ending_in_order(how_to_go_on: str | Callable[[], str], max_walltime: float |
     KeyboardInterrupt
         With that message, where the block was ended early.
     """
+
+    def message(end: object = "") -> str:
+        told = how_to_go_on if isinstance(how_to_go_on, str) else how_to_go_on()
+        return f"ended early ({interruption.reason or end}): {told}"
+
     with interruptible(max_walltime) as interruption, _insisting(interruption):
+        interruption.rescue = _Rescue(message)
         _running.append(interruption)
         try:
             yield interruption
         except Interrupted as end:
-            told = how_to_go_on if isinstance(how_to_go_on, str) else how_to_go_on()
-            raise KeyboardInterrupt(f"ended early ({interruption.reason or end}): {told}") from end
+            raise KeyboardInterrupt(message(end)) from end
         finally:
             _running.remove(interruption)
 

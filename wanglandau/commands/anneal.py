@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from wanglandau.command_line import Report
 from wanglandau.keeping_settings import KeepingSettings
 from wanglandau.metropolis_settings import AnnealingSettings
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
     from wanglandau.annealing import AnnealingResult
     from wanglandau.systems import System
 
 
+@ends_in_order("nothing was kept yet; the same command begins anew")
 def anneal(
     system: str,
     /,

@@ -13,6 +13,7 @@ from wanglandau.command_line import EXIT_DONE, EXIT_NOT_CONVERGED, Report
 from wanglandau.errors import InputError
 from wanglandau.keeping_settings import KeepingSettings
 from wanglandau.metropolis_settings import MetropolisSettings, ProposalSettings
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
     from wanglandau.delayed_acceptance import Proposal
@@ -28,6 +29,7 @@ RUN = "run"
 """Where the diagnostics of a result say of what calculation it is."""
 
 
+@ends_in_order("nothing was kept yet; the same command begins anew")
 def metropolis(
     system: str,
     /,
