@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-
 from wanglandau.errors import InputError
 
 TASKS = ("energy", "charge", "moment")
