@@ -22,6 +22,7 @@ from lsms_bridge.selection import MAX_ORDERED_ORBIT
 from wanglandau.annealing import anneal
 from wanglandau.bin_samples import look_into_bins
 from wanglandau.density_of_states import density_from_levels
+from wanglandau.dropped_sampling import DropsWhenAsked
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.engine import Engine
 from wanglandau.ensemble_oracle import checked_member_energies
@@ -33,7 +34,6 @@ from wanglandau.model_error import member_levels
 from wanglandau.oracle import checked_energies
 from wanglandau.orbits import MAX_ENUMERATED_SITES, canonical_keys, enumerate_orbits, occupations_from_keys
 from wanglandau.ordered_structures import ordered_structures
-from wanglandau.orderly_end import Interrupted
 from wanglandau.provenance import versions
 from wanglandau.run_file import RunRecord, describe_oracle, describe_system, write_exact, write_run
 from wanglandau.sampling import sample_density
@@ -211,9 +211,7 @@ def _sampled(
     committee: Committee, system: System, composition: int, settings: LearningSettings, seed: int, folder: Path
 ) -> Exploration:
     walk = WangLandauSettings(runs=settings.runs, max_trials=settings.max_trials, observables=False, seed=seed)
-    sampled = sample_density(committee, composition, walk)
-    if sampled.interrupted:
-        raise Interrupted("interrupted in a walk; finished generations are kept, and the same command goes on")
+    sampled = sample_density(committee, composition, walk, keeper=DropsWhenAsked())
     verdict = judge(sampled)
     density = sampled.density
     write_run(

@@ -29,6 +29,7 @@ from wanglandau.move_check import check_move
 from wanglandau.observables import Observable, checked_observables, standard_observables
 from wanglandau.oracle import EnergyOracle
 from wanglandau.orderly_end import Interrupted
+from wanglandau.progress import stage
 from wanglandau.ranks import OneProcess, default_threads
 from wanglandau.temperature_ladder import first_ladder, tune_ladder
 from wanglandau.tempering import TemperatureExchange
@@ -151,7 +152,8 @@ def sample_metropolis(
     measured = standard + checked_observables(observables, oracle.lattice)
     with _pool(Engine.fastest(oracle if proposal is None else proposal.oracle, move), settings.threads) as pool:
         start, exchange_seed, decisions = np.random.SeedSequence(settings.seed).spawn(3)
-        chains = _start(pool, None if semigrand else composition, wanted, settings, start, keeper)
+        with stage("tuning the temperatures" if settings.tempering else "preparing the chains", progress):
+            chains = _start(pool, None if semigrand else composition, wanted, settings, start, keeper)
         if proposal is not None:
             chains = _delayed(pool, chains, AskedOnce(oracle), proposal.settings, decisions, progress, keeper)
         sampler = Sampler(pool, chains, settings, measured, listener, keeper=keeper)

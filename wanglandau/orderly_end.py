@@ -46,6 +46,25 @@ def stop_if_asked() -> None:
             raise Interrupted(interruption.reason)
 
 
+def end_asked_for() -> bool:
+    """Tell whether :func:`stop_if_asked` would raise."""
+    return any(interruption.due() for interruption in _running)
+
+
+def time_left() -> float | None:
+    """Return the seconds until the limit of wall time makes the running command end, None where there is no limit."""
+    left = [
+        remaining - _margin(interruption)
+        for interruption in _running
+        if (remaining := interruption.remaining()) is not None
+    ]
+    return min(left, default=None)
+
+
+def _margin(interruption: Interruption) -> float:
+    return min(MARGIN_SHARE * (interruption.max_walltime or 0.0), MARGIN_MOST)
+
+
 @contextmanager
 def ending_in_order(how_to_go_on: str | Callable[[], str], max_walltime: float | None = None) -> Iterator[Interruption]:
     """Let signals and a limit of wall time end the ``with`` block.
@@ -120,8 +139,7 @@ def _insisting(interruption: Interruption) -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, alarm)
     interruption.on_request.append(lambda: _set_alarm(PATIENCE))
     if interruption.max_walltime is not None:
-        limit = interruption.max_walltime
-        _set_alarm(max(limit - min(MARGIN_SHARE * limit, MARGIN_MOST), 1e-3))
+        _set_alarm(max(interruption.max_walltime - _margin(interruption), 1e-3))
     try:
         yield
     finally:

@@ -22,7 +22,7 @@ from wanglandau.interruption import Interruption
 from wanglandau.provenance import versions
 from wanglandau.ranks import Ranks
 from wanglandau.result_parts import now
-from wanglandau.run_checkpoint import Kept, PackedState, pack_kept, read_kept, unpack_kept
+from wanglandau.run_checkpoint import Kept, PackedState, command_after, pack_kept, read_kept, unpack_kept
 from wanglandau.run_header import check_same, describe_run
 from wanglandau.run_progress import gather_progress
 from wanglandau.run_state import gather_state, restore
@@ -151,16 +151,23 @@ class RunKeeper:
         if calculation.ranks.size == 1 and self._write(calculation):
             print(f"checkpoint in {self.path}; to go on: {self.command}", file=sys.stderr)
 
-    def conclude(self, trusted: bool) -> None:
-        """After the result is written: remove the checkpoint, or keep the state from which a larger budget goes on."""
+    def conclude(self, trusted: bool) -> str:
+        """After the result is written: remove the checkpoint, or keep the state from which a larger budget goes on.
+
+        Returns
+        -------
+        str
+            The command that goes on with a larger budget; empty where there is no need or no way.
+        """
         if trusted or self._resting is None:
             remove_checkpoint(self.path)
-            return
+            return ""
         state, progress = self._resting
         try:
-            self._write_state(state, progress, finished=True)
+            return command_after(self._write_state(state, progress, finished=True))
         except OSError as error:
             print(f"warning: {self.path} cannot be written: {error.strerror}", file=sys.stderr)
+            return ""
 
     @property
     def duration_s(self) -> float:
@@ -241,12 +248,13 @@ class RunKeeper:
         self.interruption.checkpoint_time = time.monotonic() - began
         return not failed
 
-    def _write_state(self, state: PackedState, progress: dict[str, Any], finished: bool = False) -> None:
+    def _write_state(self, state: PackedState, progress: dict[str, Any], finished: bool = False) -> Kept:
         header = self._header | {"finished": finished}
         history = self.history | {"duration_s": self.duration_s}
         kept = Kept(header, history, progress, state, self._sequence + 1)
         write_checkpoint(self.path, pack_kept(kept), self._sequence + 1)
         self._sequence += 1
+        return kept
 
     def _rescue(self) -> None:
         """End the process where the oracle takes longer than that may take; walkers are at rest meanwhile."""
