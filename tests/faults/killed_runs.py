@@ -38,7 +38,10 @@ def contents(path: Path) -> dict[str, Any]:
     def take(name: str, item: h5py.Dataset | h5py.Group) -> None:
         if isinstance(item, h5py.Dataset):
             value = item[()]
-            found[name] = json.loads(value) if isinstance(value, bytes) else (value.tobytes(), value.shape)
+            if isinstance(value, bytes):
+                found[name] = json.loads(value)
+            else:
+                found[name] = value.tolist() if value.dtype.kind == "O" else (value.tobytes(), value.shape)
 
     with h5py.File(path) as file:
         file.visititems(take)

@@ -169,7 +169,7 @@ def test_damaged_checkpoints_of_a_run(counted: Callable, run: KilledRun) -> None
 def test_no_room_for_checkpoints_of_a_run(counted: Callable, run: KilledRun) -> None:
     """A disk that is full tells so, the run goes on, and when there is room the same comes out."""
     with counted("F7") as count:
-        for place, size in enumerate((1000, 10_000, 20_000)):
+        for place, size in enumerate((8000, 15_000, 22_000)):
             one = run.fresh(f"full-{place}")
             with count.injection(f"room for {size} bytes"):
                 code = one.go(largest_file=size)
@@ -187,11 +187,9 @@ def test_second_process_of_a_run(counted: Callable, run: KilledRun) -> None:
             wait_for_checkpoint(one)
             with count.injection(f"second process of a run, {place}"):
                 rival = KilledRun(one.folder, second)
-                began = one.rounds()
                 code = rival.go()
                 assert code in (2, *FINISHED)
                 assert code != 2 or f"in use by process {process}" in one.said(), one.said()
-                assert began
             with count.injection(f"first process of a run, {place}"):
                 assert one.server.wait() in FINISHED
                 check_same(one.out, one.expected)
