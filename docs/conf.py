@@ -23,6 +23,7 @@ project = "alloy-wanglandau"
 version = release = wanglandau.__version__
 copyright = "the authors of alloy-wanglandau, BSD-3-Clause"
 
+root_doc = "index"
 extensions = ["sphinx.ext.autodoc", "myst_parser"]
 exclude_patterns = ["_build"]
 autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}

@@ -28,7 +28,7 @@ def run_page(folder: Path, target: Path) -> str:
     }
     script = "set -e\n" + "".join(blocks)
     ran = subprocess.run(
-        ["bash", "-c", script], cwd=target, env=environment, capture_output=True, text=True, timeout=300
+        ["bash", "-c", script], cwd=target, env=environment, capture_output=True, text=True, timeout=900
     )
     assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"
     return ran.stdout
