@@ -23,9 +23,9 @@ project = "alloy-wanglandau"
 version = release = wanglandau.__version__
 copyright = "the authors of alloy-wanglandau, BSD-3-Clause"
 
-root_doc = "index"
 extensions = ["sphinx.ext.autodoc", "myst_parser"]
 exclude_patterns = ["_build"]
+suppress_warnings = ["toc.empty_glob"]  # pages that are listed where they exist
 autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
 autodoc_use_type_comments = False
 
