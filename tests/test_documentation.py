@@ -17,7 +17,8 @@ PAGES = [
 
 
 def test_documentation_builds_without_a_warning(tmp_path: Path) -> None:
-    words = ["-q", "-W", "--keep-going", "-b", "dummy", "-d", tmp_path / "trees", ROOT / "docs", tmp_path / "pages"]
+    words = ["-q", "-W", "--keep-going", "-b", "dummy", "-c", ROOT / "docs", "-d", tmp_path / "trees"]
+    words += [ROOT, tmp_path / "pages"]
     built = subprocess.run([sys.executable, "-m", "sphinx", *words], capture_output=True, text=True, timeout=900)
     assert built.returncode == 0, built.stderr
 
