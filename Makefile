@@ -36,7 +36,7 @@ coverage: $(VENV)/.installed-test ## the test suite with coverage of the Python 
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
 docs: $(VENV)/.installed-test ## pages and API reference as HTML, in docs/_build
-	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs -b html . docs/_build
 
 lint: $(VENV)/.installed-test ## style, types and import rules
 	$(BIN)/ruff check
