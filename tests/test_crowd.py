@@ -20,6 +20,7 @@ from wanglandau.walkers import Walkers, Weights, Window, flat_weights, make_snap
 MIDDLE = EnergyGrid.covering(-106.0, -94.0, WIDTH)
 
 
+@pytest.mark.compiled
 def test_a_crowd_is_flat_under_exact_weights() -> None:
     walkers = fcc_walkers(256, 5, MIDDLE)
     weights = fcc_weights(walkers, MIDDLE)
@@ -103,6 +104,7 @@ def start_of_a_crowd(ln_f: float | None) -> Walk:
     return walk
 
 
+@pytest.mark.compiled
 def test_a_crowd_that_begins_at_ln_f_of_one_overshoots() -> None:
     gentle, rash = start_of_a_crowd(None), start_of_a_crowd(1.0)
     n_together = 1024 * rounds_together(1024)
