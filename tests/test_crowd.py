@@ -42,6 +42,7 @@ def crowd_after(n_threads: int | None) -> tuple[Walkers, Weights, np.ndarray]:
     return walkers, weights, kept.occupations
 
 
+@pytest.mark.compiled
 def test_threads_change_nothing() -> None:
     (walkers, weights, kept), *others = [crowd_after(n_threads) for n_threads in (None, 1, 3)]
     for other_walkers, other_weights, other_kept in others:

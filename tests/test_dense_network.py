@@ -97,6 +97,7 @@ def walk(
     return energies
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("tasks", TASKS[:2], ids="+".join)
 @pytest.mark.parametrize("n_flips", [1, 2, 3])
 def test_moves_never_drift_from_the_energy_computed_afresh(cuau: System, tasks: tuple[str, ...], n_flips: int) -> None:

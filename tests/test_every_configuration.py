@@ -99,6 +99,7 @@ class TestOrder:
 
 
 class TestLevels:
+    @pytest.mark.compiled
     def test_invariant_model_has_the_levels_of_its_orbits(self, bcc16: Lattice) -> None:
         oracle = PairOracle(bcc16, [-0.0031, 0.0007])
         ours, orbits = every_level(oracle, None, progress=False), exact_levels(oracle, None, progress=False)
