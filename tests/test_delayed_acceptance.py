@@ -134,6 +134,7 @@ def test_chain_length_is_chosen_where_none_is_given() -> None:
     assert scores[8] < 0.8  # chains this short lead nowhere
 
 
+@pytest.mark.compiled
 def test_every_round_asks_one_batch_and_nothing_twice() -> None:
     dear = Watched(DEAR)
     result = delayed(dear, rounds=200)
@@ -158,6 +159,7 @@ def test_asked_once_answers_as_the_oracle_does() -> None:
     assert once.calls == len(np.unique(np.concatenate([rows, images]), axis=0))
 
 
+@pytest.mark.compiled
 def test_a_failing_oracle_ends_it_and_leaves_the_walkers_as_they_were() -> None:
     with pytest.raises(OracleError, match="machine is down"):
         delayed(Watched(DEAR, fail_at=7), rounds=200)
@@ -193,6 +195,7 @@ def test_oracles_of_two_lattices_are_refused() -> None:
         ProposalSettings(proposal_rounds=5)
 
 
+@pytest.mark.compiled
 def test_a_cheap_oracle_of_no_use_is_named() -> None:
     opposite = PairOracle(DEAR.lattice, [400 * MEV])
     result = delayed(DEAR, opposite, temperatures=np.array([300.0]), trials=3000, rounds=200)
@@ -202,6 +205,7 @@ def test_a_cheap_oracle_of_no_use_is_named() -> None:
     assert not any("--sweeps" in reason for reason in verdict.reasons)
 
 
+@pytest.mark.compiled
 def test_command_writes_and_inspect_shows_calls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

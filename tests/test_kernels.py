@@ -90,6 +90,7 @@ def test_whole_spectra_are_flat_within_one_per_cent() -> None:
         assert worst_deviation(weights) < ONE_PER_CENT
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("by_composition", [False, True])
 @pytest.mark.parametrize("n_walkers", [1, 5])
 def test_batched_flips_walk_through_the_same_states(by_composition: bool, n_walkers: int) -> None:
