@@ -35,8 +35,12 @@ test-faults: $(VENV)/.installed-test ## faults injected by the thousand, counted
 test-gpu: $(VENV)/.installed-test ## on a machine with an accelerator: walks, energies and densities of states on it
 	TRITON_INTERPRET=0 $(BIN)/python -m pytest -m gpu -rs tests/test_accelerator.py
 
-coverage: $(VENV)/.installed-test ## the test suite with coverage of the Python code (compiled kernels count as not run)
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+fuzz: $(VENV)/.installed-test ## hostile input: a campaign of 100,000 and a table of what became of it
+	FUZZ=long $(BIN)/python -m pytest tests/fuzz
+
+coverage: $(VENV)/.installed-test ## coverage with kernels as plain Python, 90 % at least, by the tests that end in time so
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest $(TWO_CORES) -m "not long and not benchmark and not gpu and not compiled" \
+	  --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 docs: $(VENV)/.installed-test ## pages and API reference as HTML, in docs/_build
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs -b html . docs/_build

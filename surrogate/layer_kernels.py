@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
+from numba import njit, types
 
 from surrogate.vector_code import (
     BYTE,
@@ -25,7 +25,6 @@ from surrogate.vector_code import (
     INT,
     address,
     broadcast,
-    compiled,
     fused,
     load,
     loop,
@@ -33,6 +32,7 @@ from surrogate.vector_code import (
     store,
     vector,
 )
+from wanglandau.native_code import compiled
 
 LANES = 16
 """Single-precision numbers in a vector; layers are padded to whole vectors."""
@@ -132,9 +132,9 @@ def _two_row_adder(kind: Any) -> Callable[..., None]:
     return build
 
 
-_append: Any = compiled(_append_active, returns=True)
+_append: Any = compiled(_append_active, types.int64)
 _weigh: Any = compiled(_weigh_active)
-load_int: Any = compiled(lambda builder, *at: builder.sext(load(builder, at[0], INT, at[1]), INDEX), returns=True)
+load_int: Any = compiled(lambda builder, *at: builder.sext(load(builder, at[0], INT, at[1]), INDEX), types.int64)
 _store_int: Any = compiled(lambda builder, *at: store(builder, builder.trunc(at[2], INT), at[0], at[1]))
 add_two_rows: Any = compiled(_two_row_adder(FLOAT))
 """Write ``sums + sign * rows[site] + other_sign * rows[other_site]`` as float32.
@@ -231,7 +231,7 @@ def weigh_active(nodes: int, weights: int, n_nodes: int, partial: np.ndarray) ->
     first = LANES * (n_nodes // LANES % 2)
     total = 0.0
     for lane in range(LANES):
-        total += partial[first + lane]
+        total += np.float64(partial[first + lane])
     for lane in range(LANES):
-        total += partial[LANES - first + lane]
+        total += np.float64(partial[LANES - first + lane])
     return total

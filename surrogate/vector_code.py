@@ -13,26 +13,12 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from wanglandau.intrinsics import COMPILED
+from wanglandau.native_code import compiled
+
 BYTE, INT, INDEX = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 FLOAT, DOUBLE = ir.FloatType(), ir.DoubleType()
 _SIZES = {BYTE: 1, INT: 4, INDEX: 8, FLOAT: 4, DOUBLE: 8}
-
-
-def compiled(build: Callable[..., Any], *, returns: bool = False) -> Any:
-    """Make ``build(builder, *numbers)`` a function that compiled code can call.
-
-    Its only argument is a tuple of int64, its result an int64 or nothing.
-    """
-
-    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        result = build(builder, *cgutils.unpack_tuple(builder, arguments[0]))
-        return result if returns else context.get_dummy_value()
-
-    def typed(typing: Any, numbers: Any) -> Any:
-        signature = types.UniTuple(types.int64, len(numbers))
-        return (types.int64 if returns else types.void)(signature), lower
-
-    return intrinsic(typed)
 
 
 def _address(typing: Any, array: Any) -> Any:
@@ -45,7 +31,7 @@ def _address(typing: Any, array: Any) -> Any:
     return types.int64(array), lower
 
 
-address: Any = intrinsic(_address)  # calls of an intrinsic lack the typing context of its definition
+address: Any = intrinsic(_address) if COMPILED else lambda array: array.ctypes.data
 """Address of the first number of a contiguous array, as int64."""
 
 

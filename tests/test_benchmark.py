@@ -80,6 +80,7 @@ def test_every_engine_walks_as_often_as_it_is_told(work: Work) -> None:
     assert ENGINES["Python loop"](work, 1) is None  # the pair model has no plain model
 
 
+@pytest.mark.compiled
 def test_a_benchmark_has_rates_ratios_and_limits_of_every_cell(result: Benchmark) -> None:
     assert {(rate.n_sites, rate.engine) for rate in result.rates if rate.oracle == PAIR_MODEL} == {
         (32, "fused"), (32, "batched"), (32, "fake"), (48, "fused"), (48, "fake")
@@ -102,6 +103,7 @@ def test_a_benchmark_has_rates_ratios_and_limits_of_every_cell(result: Benchmark
     assert any("surrogate:dense is left out at 48 atoms" in note for note in result.notes)
 
 
+@pytest.mark.compiled
 def test_a_benchmark_is_told_in_json_text_and_markdown(result: Benchmark) -> None:
     values = json.loads(json.dumps(to_json(result.to_json()), allow_nan=False))
     assert values.keys() >= {"ratios", "rates", "energy_times", "rooflines", "machine", "notes", "seconds", "turns"}
@@ -113,6 +115,7 @@ def test_a_benchmark_is_told_in_json_text_and_markdown(result: Benchmark) -> Non
     assert table[1].startswith("| ---") and {line.count("|") for line in table} == {4}
 
 
+@pytest.mark.compiled
 def test_the_command_writes_figure_data_and_page(tmp_path: Path) -> None:
     names = {"figure": tmp_path / "rates.png", "out": tmp_path / "rates.json", "report": tmp_path / "page.md"}
     told = benchmark("cuau", seconds=0.01, turns=2, walkers=[1], atoms=["1x2x2"], **names)
@@ -141,6 +144,7 @@ def test_bad_input_is_refused(options: dict, message: str) -> None:
         benchmark("cuau", **options)
 
 
+@pytest.mark.compiled
 def test_a_peer_that_does_other_work_is_refused(work: Work, tmp_path: Path) -> None:
     missing = PeerKind("missing", tmp_path / "missing_peer.py")
     missing.script.write_text("import a_package_that_nobody_has\n")
@@ -187,6 +191,7 @@ echo " Average internal energy was  ENERGY meV/atom"
 """
 
 
+@pytest.mark.compiled
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
 def test_brawl_is_driven_by_files_and_timed_by_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(brawl, "MIN_TURN", 0.05)

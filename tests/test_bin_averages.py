@@ -56,6 +56,7 @@ def measured_runs(
     return runs
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("composition", [8, 5, None])
 def test_canonical_averages_equal_enumeration(composition: int | None) -> None:
     everything = enumerated(composition)

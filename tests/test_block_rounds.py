@@ -11,13 +11,14 @@ from numba import njit
 from wanglandau import kernels
 from wanglandau.engine import Engine
 from wanglandau.errors import OracleError
+from wanglandau.intrinsics import COMPILED
 from wanglandau.oracle import CompiledOracle
 from wanglandau.oracle_registry import load_oracle
 from wanglandau.range_search import make_grid, search_range
 from wanglandau.systems import System
 from wanglandau.walkers import Window, boltzmann_weights, flat_weights, make_snapshots, make_walkers
 
-N_ROUNDS = 300
+N_ROUNDS, N_SEARCH = (300, 3000) if COMPILED else (30, 60)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def state_after(
     engine: Engine, composition: int | None, n_walkers: int, weight: str, counting: bool
 ) -> tuple[np.ndarray, ...]:
     """Everything a walk leaves behind: walkers, histogram and snapshots."""
-    found = search_range(engine, composition, 3000, np.random.SeedSequence(1))
+    found = search_range(engine, composition, N_SEARCH, np.random.SeedSequence(1))
     walkers = make_walkers(engine.oracle, composition, n_walkers, np.random.SeedSequence(2))
     if weight == "boltzmann":
         weights = boltzmann_weights(walkers, np.linspace(0.0, 2000.0, n_walkers), 0.1)
@@ -37,7 +38,7 @@ def state_after(
         grid = make_grid(found, 40, None, Window(), 1.0)
         weights = flat_weights(grid, walkers, 0.01, by_composition=composition is None, counting=counting)
         weights.control["gain"] = kernels.ONE_OVER_T
-    kept = make_snapshots(walkers, 4, 70)
+    kept = make_snapshots(walkers, 4, 7 * N_ROUNDS // 30)
     for _ in range(2):
         engine.advance(walkers, weights, N_ROUNDS // 2)
     engine.advance(walkers, weights, N_ROUNDS, kept)

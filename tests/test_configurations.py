@@ -56,6 +56,7 @@ class TestBalanced:
         half = rows[rows.sum(axis=1) == 16].mean(axis=0)
         assert abs(half - 0.5).max() < 5 * 0.5 / np.sqrt(1000)
 
+    @pytest.mark.compiled
     def test_orbit_distinct(self, cuau: System) -> None:
         symmetry = cuau.lattice.symmetry
         rows = balanced_configurations(32, 20, rng=np.random.default_rng(7), permutations=symmetry)

@@ -20,6 +20,7 @@ from wanglandau.walkers import Walkers, Weights, Window, flat_weights, make_snap
 MIDDLE = EnergyGrid.covering(-106.0, -94.0, WIDTH)
 
 
+@pytest.mark.compiled
 def test_a_crowd_is_flat_under_exact_weights() -> None:
     walkers = fcc_walkers(256, 5, MIDDLE)
     weights = fcc_weights(walkers, MIDDLE)
@@ -41,6 +42,7 @@ def crowd_after(n_threads: int | None) -> tuple[Walkers, Weights, np.ndarray]:
     return walkers, weights, kept.occupations
 
 
+@pytest.mark.compiled
 def test_threads_change_nothing() -> None:
     (walkers, weights, kept), *others = [crowd_after(n_threads) for n_threads in (None, 1, 3)]
     for other_walkers, other_weights, other_kept in others:
@@ -103,6 +105,7 @@ def start_of_a_crowd(ln_f: float | None) -> Walk:
     return walk
 
 
+@pytest.mark.compiled
 def test_a_crowd_that_begins_at_ln_f_of_one_overshoots() -> None:
     gentle, rash = start_of_a_crowd(None), start_of_a_crowd(1.0)
     n_together = 1024 * rounds_together(1024)

@@ -60,6 +60,7 @@ def take_all(chains: DelayedChains, log_ratio: np.ndarray) -> np.ndarray:
     return np.ones(len(log_ratio), dtype=bool)
 
 
+@pytest.mark.compiled
 def test_averages_are_those_of_the_dear_oracle() -> None:
     dear = Watched(DEAR)
     result = delayed(dear)
@@ -70,12 +71,14 @@ def test_averages_are_those_of_the_dear_oracle() -> None:
     assert all(0.3 < rate < 0.999 for rate in found["acceptance"])
 
 
+@pytest.mark.compiled
 def test_without_the_second_stage_the_same_assertion_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DelayedChains, "takes", take_all)
     result = delayed()
     assert worst_score(result, DEAR, 16) > 10
 
 
+@pytest.mark.compiled
 def test_short_chains_with_tempering_are_exact() -> None:
     settings = replace(SETTINGS, tempering=True, tune=False)
     temperatures = np.array([1600.0, 2200.0, 3200.0, 5000.0])
@@ -85,6 +88,7 @@ def test_short_chains_with_tempering_are_exact() -> None:
     assert result.sweeps == 2000 and result.series.interval == 1
 
 
+@pytest.mark.compiled
 def test_semigrand_averages_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     delta_mu = 120.0
     settings = replace(SETTINGS, ensemble="semigrand", delta_mu=delta_mu)
@@ -109,6 +113,7 @@ def exact_numbers(temperatures: np.ndarray, delta_mu: float) -> np.ndarray:
     return weights @ numbers / weights.sum(axis=1)
 
 
+@pytest.mark.compiled
 def test_same_seed_same_result_on_every_path() -> None:
     first = delayed(DEAR_BCC, CHEAP_BCC, 8, trials=20, rounds=200)
     again = delayed(Watched(DEAR_BCC), CHEAP_BCC, 8, settings=replace(SETTINGS, threads=3), trials=20, rounds=200)
@@ -119,6 +124,7 @@ def test_same_seed_same_result_on_every_path() -> None:
     assert not np.array_equal(other.series.energies, first.series.energies)
 
 
+@pytest.mark.compiled
 def test_chain_length_is_chosen_where_none_is_given() -> None:
     result = delayed(trials=None, rounds=200)
     found = result.proposal
@@ -128,6 +134,7 @@ def test_chain_length_is_chosen_where_none_is_given() -> None:
     assert scores[8] < 0.8  # chains this short lead nowhere
 
 
+@pytest.mark.compiled
 def test_every_round_asks_one_batch_and_nothing_twice() -> None:
     dear = Watched(DEAR)
     result = delayed(dear, rounds=200)
@@ -152,6 +159,7 @@ def test_asked_once_answers_as_the_oracle_does() -> None:
     assert once.calls == len(np.unique(np.concatenate([rows, images]), axis=0))
 
 
+@pytest.mark.compiled
 def test_a_failing_oracle_ends_it_and_leaves_the_walkers_as_they_were() -> None:
     with pytest.raises(OracleError, match="machine is down"):
         delayed(Watched(DEAR, fail_at=7), rounds=200)
@@ -187,6 +195,7 @@ def test_oracles_of_two_lattices_are_refused() -> None:
         ProposalSettings(proposal_rounds=5)
 
 
+@pytest.mark.compiled
 def test_a_cheap_oracle_of_no_use_is_named() -> None:
     opposite = PairOracle(DEAR.lattice, [400 * MEV])
     result = delayed(DEAR, opposite, temperatures=np.array([300.0]), trials=3000, rounds=200)
@@ -196,6 +205,7 @@ def test_a_cheap_oracle_of_no_use_is_named() -> None:
     assert not any("--sweeps" in reason for reason in verdict.reasons)
 
 
+@pytest.mark.compiled
 def test_command_writes_and_inspect_shows_calls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,6 +68,7 @@ def test_run_time_agrees_with_torch(cuau: System, tasks: tuple[str, ...], width:
     assert wanted["energy"].std() > 1e-3
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("tasks", TASKS[:2], ids="+".join)
 def test_energies_are_whole_quanta_and_independent_of_the_batch(cuau: System, tasks: tuple[str, ...]) -> None:
     model = DenseEnergy(cuau.lattice, DenseSettings(200), arrays(make(cuau, tasks)))
@@ -96,6 +97,7 @@ def walk(
     return energies
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("tasks", TASKS[:2], ids="+".join)
 @pytest.mark.parametrize("n_flips", [1, 2, 3])
 def test_moves_never_drift_from_the_energy_computed_afresh(cuau: System, tasks: tuple[str, ...], n_flips: int) -> None:

@@ -98,15 +98,18 @@ class TestShortRuns:
     def deviations(self, densities: list[DensityOfStates]) -> Deviations:
         return Deviations.of(alloy(SMALL_BCC, 8), densities, self.BRACKET)
 
+    @pytest.mark.compiled
     def test_intervals_hold_the_exact_values(self) -> None:
         found = self.deviations(short_calculations())
         print(found.shares())
         assert found.honest(), found.shares()
 
+    @pytest.mark.compiled
     def test_a_bias_is_noticed(self) -> None:
         biased = self.deviations([raised(density, slice(1, 2), 0.1) for density in short_calculations()])
         assert biased.shares()["ln_g"][0.95] < LIMITS[0.95][0]
 
+    @pytest.mark.compiled
     def test_errors_that_are_too_small_are_noticed(self) -> None:
         """Runs that share half of their deviation from the mean of all, as if they had not been independent."""
         densities = short_calculations()

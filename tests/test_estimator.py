@@ -32,6 +32,7 @@ def rms_error(sampled: SampledDensity) -> float:
     return float(np.sqrt(np.mean((density.ln_g[density.visited] - exact) ** 2)))
 
 
+@pytest.mark.compiled
 def test_either_estimate_is_the_result_and_the_other_the_check(both: tuple[SampledDensity, SampledDensity]) -> None:
     histogram, transitions = both
     assert np.array_equal(transitions.density.run_ln_g, histogram.transition_ln_g)
@@ -40,6 +41,7 @@ def test_either_estimate_is_the_result_and_the_other_the_check(both: tuple[Sampl
     assert transitions.transition_mismatch == histogram.transition_mismatch > 0
 
 
+@pytest.mark.compiled
 def test_both_estimates_are_close_to_the_exact_levels(both: tuple[SampledDensity, SampledDensity]) -> None:
     for sampled in both:
         assert 0 < rms_error(sampled) < 0.06

@@ -99,6 +99,7 @@ class TestOrder:
 
 
 class TestLevels:
+    @pytest.mark.compiled
     def test_invariant_model_has_the_levels_of_its_orbits(self, bcc16: Lattice) -> None:
         oracle = PairOracle(bcc16, [-0.0031, 0.0007])
         ours, orbits = every_level(oracle, None, progress=False), exact_levels(oracle, None, progress=False)
@@ -109,6 +110,7 @@ class TestLevels:
             found = np.unique(canonical_keys(bcc16.symmetry, rows))
             np.testing.assert_array_equal(found, orbits.ground_state_keys[composition])
 
+    @pytest.mark.compiled
     def test_network_without_symmetry_by_brute_force(self, dense: RandomDense, dense_levels: ExactLevels) -> None:
         rows = occupations_from_keys(np.arange(2**16, dtype=np.uint64), 16)
         energies, second = dense.energies(rows), rows.sum(axis=1)
@@ -124,6 +126,7 @@ class TestLevels:
             key = keys_from_occupations(rows[second == composition][[mine.argmin()]])
             np.testing.assert_array_equal(levels.ground_state_keys[composition], key)
 
+    @pytest.mark.compiled
     @pytest.mark.parametrize(("free_sites", "n_threads"), [(6, 1), (9, 3), (12, 2)])
     def test_division_of_the_work_does_not_matter(
         self,
@@ -140,6 +143,7 @@ class TestLevels:
             c: keys.tolist() for c, keys in dense_levels.ground_state_keys.items()
         }
 
+    @pytest.mark.compiled
     def test_half_filled_cell_of_32_sites_divided_and_timed(self, cuau_pair: PairOracle) -> None:
         told: list[float] = []
         ours = every_level(cuau_pair, 5, announce=told.append, progress=False)

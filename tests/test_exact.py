@@ -66,6 +66,7 @@ def bcc16() -> Lattice:
 
 
 class TestTables:
+    @pytest.mark.compiled
     @pytest.mark.parametrize(("composition", "expected"), [(16, FCC_16), (8, FCC_8), (4, FCC_4)])
     def test_fcc_levels(self, fcc_all: ExactLevels, composition: int, expected: dict[int, int]) -> None:
         levels = fcc_all.at_composition(composition)

@@ -60,6 +60,7 @@ def test_one_configuration_stands_for_its_orbit(pair: PairOracle, density: Densi
     assert found.residual == pytest.approx(np.log(42 / 6))  # 36 others have not been found
 
 
+@pytest.mark.compiled
 def test_all_orbits_add_up_to_the_exact_degeneracy(pair: PairOracle, density: DensityOfStates) -> None:
     keys = exact_levels(pair, 16).ground_state_keys[16]
     lowest = occupations_from_keys(keys, 32)  # one configuration of each orbit

@@ -53,6 +53,7 @@ def bcc_walk(by_composition: bool, seed: int, grid: EnergyGrid = BCC_MIDDLE) -> 
     return walkers, freeze(weights, exact)
 
 
+@pytest.mark.compiled
 def test_one_walker_is_flat_under_exact_weights() -> None:
     walkers = fcc_walkers(1, 12, MIDDLE)
     weights = fcc_weights(walkers, MIDDLE)
@@ -60,12 +61,14 @@ def test_one_walker_is_flat_under_exact_weights() -> None:
     assert worst_deviation(weights) < ONE_PER_CENT  # scatter 0.2 %
 
 
+@pytest.mark.compiled
 def test_flips_are_flat_under_exact_weights() -> None:
     walkers, weights = bcc_walk(by_composition=False, seed=3)
     Engine.fastest(bcc_oracle()).advance(walkers, weights, 3_000_000)
     assert worst_deviation(weights) < ONE_PER_CENT  # scatter 0.3 %
 
 
+@pytest.mark.compiled
 def test_flips_are_flat_in_bins_of_composition_and_energy() -> None:
     walkers, weights = bcc_walk(by_composition=True, seed=4)
     Engine.fastest(bcc_oracle()).advance(walkers, weights, 4_000_000)
@@ -87,6 +90,7 @@ def test_whole_spectra_are_flat_within_one_per_cent() -> None:
         assert worst_deviation(weights) < ONE_PER_CENT
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("by_composition", [False, True])
 @pytest.mark.parametrize("n_walkers", [1, 5])
 def test_batched_flips_walk_through_the_same_states(by_composition: bool, n_walkers: int) -> None:
@@ -100,6 +104,7 @@ def test_batched_flips_walk_through_the_same_states(by_composition: bool, n_walk
     assert_same(*states)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("n_walkers", [1, 5])
 def test_batched_swaps_walk_through_the_same_states(n_walkers: int) -> None:
     oracle, states, snapshots = fcc_oracle(), [], []
@@ -134,15 +139,18 @@ def deviation_by_rule(rule: str, n_rounds: int) -> float:
     return worst_deviation(weights)
 
 
+@pytest.mark.compiled
 def test_honest_loop_is_flat() -> None:
     assert deviation_by_rule("honest", 1_000_000) < ONE_PER_CENT
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "honest"])
 def test_a_broken_rule_is_not_flat(rule: str) -> None:
     assert deviation_by_rule(rule, 100_000) > 10 * ONE_PER_CENT
 
 
+@pytest.mark.compiled
 def test_swaps_of_unlike_neighbours_need_the_ratio_of_proposals() -> None:
     oracle = fcc_oracle()
     pairs = oracle.lattice.shells(1)[0].neighbours
@@ -234,6 +242,7 @@ def test_energies_in_a_bin_give_its_mean_and_variance() -> None:
         assert row["energy_square_sum"] == pytest.approx((inside**2).sum())
 
 
+@pytest.mark.compiled
 def test_counted_proposals_obey_detailed_balance() -> None:
     walkers = fcc_walkers(4, 8, MIDDLE)
     weights = fcc_weights(walkers, MIDDLE)
@@ -246,6 +255,7 @@ def test_counted_proposals_obey_detailed_balance() -> None:
     assert counts[0, -1] > 0 and counts[:, -1].sum() == walkers.records["out_of_range"].sum()
 
 
+@pytest.mark.compiled
 def test_boltzmann_weight_gives_the_exact_canonical_energy() -> None:
     from known_levels import UNLIKE_BONDS
 
@@ -262,6 +272,7 @@ def test_boltzmann_weight_gives_the_exact_canonical_energy() -> None:
     assert abs(blocks.mean() - exact) < 5 * blocks.std(ddof=1) / np.sqrt(len(blocks))
 
 
+@pytest.mark.compiled
 def test_boltzmann_weight_with_a_field_gives_the_exact_composition() -> None:
     field, beta = 0.3, 0.05
     rows = [(n, -u, g) for n, table in bcc_table().counts.items() for u, g in table.items()]

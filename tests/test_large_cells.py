@@ -34,12 +34,14 @@ def part_above(energy: float) -> float:
     return above / sum(table.values())
 
 
+@pytest.mark.compiled
 def test_energies_of_negative_temperatures_are_left_out_of_large_cells_only() -> None:
     full, cut = planned(LARGER_FCC, negative_temperatures=True), planned(LARGER_FCC)
     assert full.grid.edges[-1] - cut.grid.edges[-1] > 0.3 * (full.grid.edges[-1] - full.grid.start)
     assert full.grid.start == pytest.approx(cut.grid.start) and 1.0 > cut.coverage > 0.99
 
 
+@pytest.mark.compiled
 def test_what_is_left_out_is_negligible(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = planned(LONG_FCC, negative_temperatures=False)
     left_out = part_above(wide.grid.edges[-1])
@@ -51,6 +53,7 @@ def test_what_is_left_out_is_negligible(monkeypatch: pytest.MonkeyPatch) -> None
     assert narrow.coverage < 0.95  # a tail that is too short does not go unnoticed
 
 
+@pytest.mark.compiled
 def test_ln_g_without_its_upper_tail_counts_all_configurations() -> None:
     settings = WangLandauSettings(
         runs=4, max_trials=5_000_000, precision=1e-6, negative_temperatures=False, observables=False, threads=1
@@ -64,6 +67,7 @@ def test_ln_g_without_its_upper_tail_counts_all_configurations() -> None:
 
 
 @pytest.mark.parametrize("n_windows", [3, 5])
+@pytest.mark.compiled
 def test_windows_do_not_crowd_where_the_preview_saw_little(monkeypatch: pytest.MonkeyPatch, n_windows: int) -> None:
     def hardly_seen_below(proposals: np.ndarray, trials_from: np.ndarray, ln_g: np.ndarray) -> np.ndarray:
         return np.where(np.arange(len(ln_g)) < len(ln_g) // 4, 1e-12, 1.0)

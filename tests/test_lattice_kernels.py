@@ -231,6 +231,7 @@ def test_energy_does_not_depend_on_the_batch():
     assert (occupations == before).all()
 
 
+@pytest.mark.compiled
 def test_compiled_and_plain_python_agree():
     lattice, model = make_energy("fcc", (1, 1, 2))
     compiled = model.compiled()

@@ -120,6 +120,7 @@ def test_shipped_surrogates_know_their_data(system, energy_error, charge_r2):
     assert report.get("moment_r2", 1.0) > 0.9999
 
 
+@pytest.mark.compiled
 def test_training_by_the_recipe_makes_the_shipped_surrogate_again(cuau_data):
     artefact = shipped_artefact(load_system("cuau"))
     if artefact.card.dataset["digest"] != cuau_data.digest:

@@ -83,6 +83,7 @@ def test_model_that_can_be_learnt_is_found_exactly(tmp_path: Path) -> None:
     assert len(result.generations) < FEW.generations
 
 
+@pytest.mark.compiled
 def test_model_that_cannot_be_learnt_whole_is_right_within_its_error(tmp_path: Path) -> None:
     settings = LearningSettings(per_generation=12)
     result = run(tmp_path / "loop", FOUR_SHELLS, 3, settings)
@@ -97,6 +98,7 @@ def test_model_that_cannot_be_learnt_whole_is_right_within_its_error(tmp_path: P
     assert fresh["n"] == 3 and 0.1 < fresh["rmse"] < 5
 
 
+@pytest.mark.compiled
 def test_learner_that_cannot_represent_the_model_does_not_settle(tmp_path: Path) -> None:
     settings = LearningSettings(per_generation=12, generations=4)
     result = run(tmp_path / "loop", FOUR_SHELLS, 1, settings)
@@ -105,6 +107,7 @@ def test_learner_that_cannot_represent_the_model_does_not_settle(tmp_path: Path)
     assert not result.verdict.settled and "error of the peak height" in result.verdict.summary
 
 
+@pytest.mark.compiled
 def test_committee_too_sure_of_itself_does_not_settle(tmp_path: Path) -> None:
     settings = LearningSettings(per_generation=12, generations=4)
     task = task_of(FOUR_SHELLS, 3, shrink=20.0)
@@ -141,6 +144,7 @@ def parts(result: LearningResult) -> list[object]:
     return kept
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("error", [OracleError("the machine is down"), KeyboardInterrupt()], ids=["failed", "killed"])
 def test_loop_that_was_ended_goes_on_to_the_same_result(tmp_path: Path, error: BaseException) -> None:
     whole = run(tmp_path / "whole", TWO_SHELLS, 2)
@@ -188,6 +192,7 @@ def test_charges_are_kept_where_the_dear_oracle_gives_them(tmp_path: Path) -> No
         learn(task_of(TWO_SHELLS, 2, moved), settings, tmp_path / "moved", progress=False)
 
 
+@pytest.mark.compiled
 def test_sampling_instead_of_enumeration(tmp_path: Path) -> None:
     settings = dataclasses.replace(FEW, generations=2, exact=False, runs=2, max_trials=2_000_000)
     result = run(tmp_path / "loop", TWO_SHELLS, 2, settings)

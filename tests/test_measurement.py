@@ -58,6 +58,7 @@ def exact_averages() -> tuple[tuple[str, ...], np.ndarray]:
     return column_names(observables), (chance @ values) / chance.sum(axis=1, keepdims=True)
 
 
+@pytest.mark.compiled
 def test_observables_have_their_exact_canonical_averages() -> None:
     sampled = measured()
     found = canonical_average(sampled.density, sampled.averages, TEMPERATURES)
@@ -72,6 +73,7 @@ def test_observables_have_their_exact_canonical_averages() -> None:
     assert wrong.max() > 50  # the test tells the averages of one temperature from those of another
 
 
+@pytest.mark.compiled
 def test_every_run_has_averages_of_its_own() -> None:
     averages = measured().averages
     assert len(averages) == 4
@@ -82,6 +84,7 @@ def test_every_run_has_averages_of_its_own() -> None:
     assert all(0.5 * 1e6 / every < number <= 1e6 / every for number in measurements)
 
 
+@pytest.mark.compiled
 def test_joint_histogram_has_the_exact_distribution() -> None:
     name = "lro_B2"
     sampled = measured(name)
@@ -113,12 +116,14 @@ def test_an_unknown_observable_is_refused() -> None:
         Measurement.of(two_shells(), WangLandauSettings(joint="taste"))
 
 
+@pytest.mark.compiled
 def test_nothing_is_measured_unless_wanted() -> None:
     settings = WangLandauSettings(runs=2, max_trials=50_000, precision=1e-6, observables=False, threads=1)
     sampled = sample_density(two_shells(), COMPOSITION, settings, progress=False)
     assert sampled.averages == [] and sampled.joint == []
 
 
+@pytest.mark.compiled
 def test_members_of_an_ensemble_are_measured() -> None:
     oracle = Members(two_shells().lattice, [-0.0011, 0.0003])
     assert isinstance(oracle, EnsembleOracle)
@@ -135,6 +140,7 @@ def test_members_of_an_ensemble_are_measured() -> None:
     assert np.abs(own - sampled.density.grid.centres[measured_bins]).max() <= width / 2 * (1 + 1e-9)
 
 
+@pytest.mark.compiled
 def test_members_that_are_missing_are_an_error() -> None:
     oracle = Members(two_shells().lattice, [-0.0011, 0.0003])
     oracle.wrong = True

@@ -83,6 +83,7 @@ def test_file_says_in_every_place_that_it_is_model_data(tmp_path: Path, capsys: 
     assert named in text and data.attributes["caution"] in text and load_dataset(out).digest == data.digest
 
 
+@pytest.mark.compiled
 def test_caution_travels_into_a_surrogate_trained_on_model_data() -> None:
     _, data = made("cuau")
     settings = resolve_settings("cuau", "dense", ("energy",), ModelOptions(epochs=1, width=4))

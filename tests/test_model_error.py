@@ -68,6 +68,7 @@ def exact(system: Enumerated) -> list[Levels]:
     return [Levels.exact(N_SITES, energies, system.weights) for energies in system.members.T]
 
 
+@pytest.mark.compiled
 def test_peaks_of_members_are_those_of_their_enumeration(found: ModelError, exact: list[Levels]) -> None:
     peaks = [heat_capacity_peak(levels, TEMPERATURES) for levels in exact]
     temperature = np.array([peak.temperature for peak in peaks])
@@ -81,6 +82,7 @@ def test_peaks_of_members_are_those_of_their_enumeration(found: ModelError, exac
     assert found.peak_height_error == pytest.approx(height.std(ddof=1), rel=0.02)
 
 
+@pytest.mark.compiled
 def test_curves_of_members_are_those_of_their_enumeration(found: ModelError, exact: list[Levels]) -> None:
     for name in ("internal_energy", "heat_capacity", "free_energy", "entropy"):
         wanted = np.array([getattr(thermodynamics(levels, TEMPERATURES), name) for levels in exact])
@@ -91,6 +93,7 @@ def test_curves_of_members_are_those_of_their_enumeration(found: ModelError, exa
         assert_allclose(getattr(found.mean, name), wanted.mean(axis=0), rtol=0, atol=0.02 * spread.max())
 
 
+@pytest.mark.compiled
 def test_without_the_variance_members_come_out_wrong(
     system: Enumerated, density: DensityOfStates, found: ModelError, exact: list[Levels]
 ) -> None:
@@ -104,6 +107,7 @@ def test_without_the_variance_members_come_out_wrong(
     assert errors[1] > 10 * errors[0]
 
 
+@pytest.mark.compiled
 def test_moments_of_the_wrong_bins_are_noticed(
     system: Enumerated, density: DensityOfStates, exact: list[Levels]
 ) -> None:
@@ -114,6 +118,7 @@ def test_moments_of_the_wrong_bins_are_noticed(
     assert np.abs(np.subtract(temperatures, wanted)).max() > 0.05 * np.std(wanted, ddof=1)
 
 
+@pytest.mark.compiled
 def test_members_equal_to_the_sampled_model_have_no_error(system: Enumerated, density: DensityOfStates) -> None:
     same = np.repeat(system.energies[:, None], 3, axis=1)
     result = model_error(
@@ -125,6 +130,7 @@ def test_members_equal_to_the_sampled_model_have_no_error(system: Enumerated, de
     assert result.member_peaks[0].temperature == pytest.approx(result.peak.temperature, abs=1e-4)
 
 
+@pytest.mark.compiled
 def test_a_constant_moves_free_energies_and_nothing_else(system: Enumerated, density: DensityOfStates) -> None:
     """Members that differ by constants have a model error of F and U known on paper, and none of C and S."""
     constants = np.array([-2e-3, 0.0, 2e-3])
@@ -136,6 +142,7 @@ def test_a_constant_moves_free_energies_and_nothing_else(system: Enumerated, den
     assert_allclose(result.spread.heat_capacity, 0, atol=1e-6)
 
 
+@pytest.mark.compiled
 def test_bins_without_samples_fall_back_and_are_reported(system: Enumerated, density: DensityOfStates) -> None:
     moments = system.moments(density)
     bins = np.flatnonzero(density.visited)
@@ -162,6 +169,7 @@ def test_bins_without_samples_fall_back_and_are_reported(system: Enumerated, den
     assert none.peak_temperature_error == 0.0
 
 
+@pytest.mark.compiled
 def test_cut_weight_tells_where_the_expansion_ends(system: Enumerated, density: DensityOfStates) -> None:
     moments = system.moments(density)
     assert model_error(density, moments, np.array([200.0, 300.0, 400.0])).cut_weight.max() == 0
@@ -169,6 +177,7 @@ def test_cut_weight_tells_where_the_expansion_ends(system: Enumerated, density: 
     assert model_error(density, wild, np.array([200.0, 300.0, 400.0])).cut_weight.min() > 0.9
 
 
+@pytest.mark.compiled
 def test_sampling_error_stays_apart_from_model_error(system: Enumerated, density: DensityOfStates) -> None:
     rng = np.random.default_rng(0)
     noisy = density.run_ln_g + rng.normal(scale=0.05, size=(4, density.grid.n_bins))
@@ -189,6 +198,7 @@ def test_sampling_error_stays_apart_from_model_error(system: Enumerated, density
     assert values["peak"]["temperature_model_error_k"] > 0
 
 
+@pytest.mark.compiled
 def test_mean_minus_sampled_shows_an_offset(system: Enumerated, density: DensityOfStates) -> None:
     """Members of energies that are all 2 % larger order at a temperature that is 2 % higher."""
     members = 1.02 * np.repeat(system.energies[:, None], 2, axis=1)
@@ -199,6 +209,7 @@ def test_mean_minus_sampled_shows_an_offset(system: Enumerated, density: Density
     assert result.peak_temperature_error == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.compiled
 def test_moments_of_parts_join_to_those_of_the_whole(system: Enumerated, density: DensityOfStates) -> None:
     chosen = np.random.default_rng(1).integers(3, size=len(system.energies))
     whole = MemberMoments.measured(density.grid, system.energies, system.members)
@@ -217,6 +228,7 @@ def test_moments_of_parts_join_to_those_of_the_whole(system: Enumerated, density
     assert_allclose(whole.variance[:, one], inside.var(axis=0), rtol=1e-9)
 
 
+@pytest.mark.compiled
 def test_energies_outside_the_grid_are_left_out(system: Enumerated, density: DensityOfStates) -> None:
     far = np.concatenate([system.energies, [density.grid.start - 1.0, density.grid.edges[-1] + 1.0]])
     members = np.vstack([system.members, np.full((2, 6), np.nan)])
@@ -224,6 +236,7 @@ def test_energies_outside_the_grid_are_left_out(system: Enumerated, density: Den
     assert count.sum() == len(system.energies)
 
 
+@pytest.mark.compiled
 def test_what_cannot_be_moments_is_refused(system: Enumerated, density: DensityOfStates) -> None:
     good = system.moments(density)
     bad = good.variance.copy()

@@ -96,6 +96,7 @@ def test_all_pairs_together_have_no_order(lattice: Lattice) -> None:
     assert unlike.ravel().tolist() == [11 * 21] * 5
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("composition", [3, 8])
 def test_mean_short_range_order_of_all_configurations(composition: int) -> None:
     lattice = Lattice.cubic("bcc", ("Fe", "Pt"), 5.4, (2, 2, 2))

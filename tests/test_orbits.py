@@ -101,6 +101,7 @@ class TestCount:
 
 
 class TestList:
+    @pytest.mark.compiled
     @pytest.mark.parametrize(("structure", "repeat"), [("bcc", (2, 2, 2)), ("fcc", (2, 2, 1)), ("sc", (3, 2, 2))])
     def test_all_orbits_by_brute_force(self, structure: str, repeat: tuple[int, int, int]) -> None:
         lattice = Lattice.cubic(structure, CUAU, 6.0, repeat)
@@ -114,6 +115,7 @@ class TestList:
         keys, sizes = list_orbits(np.arange(16)[None, :], 3)
         assert len(keys) == comb(16, 3) and (sizes == 1).all() and (np.bitwise_count(keys) == 3).all()
 
+    @pytest.mark.compiled
     def test_few_atoms_in_a_cell_of_64_sites(self) -> None:
         lattice = Lattice.cubic("fcc", CUAU, 7.3, (4, 2, 2))
         keys, sizes = list_orbits(lattice.symmetry, 3)
@@ -122,6 +124,7 @@ class TestList:
         assert (rows.sum(axis=1) == 3).all()
         np.testing.assert_array_equal(canonical_keys(lattice.symmetry, rows), keys)
 
+    @pytest.mark.compiled
     def test_half_filled_fcc(self, cuau: System, tmp_path: Path) -> None:
         orbits = enumerate_orbits(cuau.lattice, 16, tmp_path)
         assert len(orbits) == 404_582 and int(orbits.sizes.sum(dtype=np.uint64)) == comb(32, 16)
@@ -133,6 +136,7 @@ class TestList:
         members = [len(np.unique(row[cuau.lattice.symmetry], axis=0)) for row in rows]
         assert members == orbits.sizes[some].tolist()
 
+    @pytest.mark.compiled
     def test_all_compositions_hold_each_composition(self, cuau: System) -> None:
         orbits = enumerate_orbits(cuau.lattice, None)
         assert len(orbits) == 2_912_042 and int(orbits.sizes.sum(dtype=np.uint64)) == 2**32

@@ -93,6 +93,7 @@ def both() -> tuple[SampledDensity, SampledDensity]:
     return result[0], result[1]
 
 
+@pytest.mark.compiled
 def test_sampled_ends_are_pinned_to_the_exact_numbers(both: tuple[SampledDensity, SampledDensity]) -> None:
     reference = alloy(FCC, 16)
     result, plain = both
@@ -107,6 +108,7 @@ def test_sampled_ends_are_pinned_to_the_exact_numbers(both: tuple[SampledDensity
     assert result.transition_mismatch == pytest.approx(plain.transition_mismatch)
 
 
+@pytest.mark.compiled
 def test_a_number_that_contradicts_the_walk_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the orbit of 36 of the 42 ground states had not been met."""
     monkeypatch.setattr(pinned_ends, "count_configurations", lambda *_: 6)
@@ -115,6 +117,7 @@ def test_a_number_that_contradicts_the_walk_is_not_believed(monkeypatch: pytest.
     assert int(levels[0]) not in result.known
 
 
+@pytest.mark.compiled
 def test_a_single_run_is_pinned_if_its_round_trips_agree() -> None:
     reference = alloy(FCC, 16)
     result = reference.sample(8 * TRIALS, runs=1, walkers=1)

@@ -62,6 +62,7 @@ def sampled_square(length: int, trials: int) -> tuple[Reference, SampledDensity]
 
 
 class TestIsing:
+    @pytest.mark.compiled
     @pytest.mark.parametrize(("length", "trials", "limit"), [(4, 4_800_000, 0.03), (8, 15_000_000, 0.06)])
     def test_density_of_states(self, length: int, trials: int, limit: float) -> None:
         """Every run on its own, with 3e5 sweeps of 4 x 4 and 2.3e5 of 8 x 8."""
@@ -70,6 +71,7 @@ class TestIsing:
         assert missing_levels(sampled.density, reference.table, reference.unlike_bond) == []
         assert reference.rms_of_runs(sampled.density).max() < limit
 
+    @pytest.mark.compiled
     @pytest.mark.parametrize(("length", "trials", "height"), [(4, 4_800_000, 0.01), (8, 15_000_000, 0.03)])
     def test_thermodynamics(self, length: int, trials: int, height: float) -> None:
         reference, sampled = sampled_square(length, trials)
@@ -82,6 +84,7 @@ class TestIsing:
             pytest.approx(highest, rel=height),
         )
 
+    @pytest.mark.compiled
     def test_wrong_levels_are_noticed(self) -> None:
         reference, sampled = sampled_square(4, 4_800_000)
         wrong = raised(sampled.density, slice(2, 3), 0.15)

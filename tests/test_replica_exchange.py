@@ -77,6 +77,7 @@ def deviation_after_exchanges(n_windows: int, n_exchanges: int, n_walkers: int =
     return max(worst_deviation(walk.weights) for walk in walks), exchange.accepted / exchange.tried
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(("n_windows", "n_exchanges", "tolerance"), [(2, 1200, 0.02), (3, 600, 0.03)])
 def test_windows_are_flat_under_exact_weights(n_windows: int, n_exchanges: int, tolerance: float) -> None:
     deviation, accepted = deviation_after_exchanges(n_windows, n_exchanges)
@@ -89,6 +90,7 @@ def test_windows_are_flat_within_one_per_cent() -> None:
     assert deviation_after_exchanges(3, 20_000)[0] < 0.01
 
 
+@pytest.mark.compiled
 def test_one_estimate_in_place_of_both_is_not_flat(monkeypatch: pytest.MonkeyPatch) -> None:
     both = replica_exchange._gains
 
@@ -103,6 +105,7 @@ def test_one_estimate_in_place_of_both_is_not_flat(monkeypatch: pytest.MonkeyPat
     assert deviation_after_exchanges(2, 300)[0] > 0.06
 
 
+@pytest.mark.compiled
 def test_with_exact_weights_every_exchange_inside_the_overlap_is_accepted() -> None:
     layout = Layout(1, 2, 1)
     walks, exchange = windowed_walks(layout, 64), Exchange(layout, seed=3)
@@ -116,6 +119,7 @@ def test_with_exact_weights_every_exchange_inside_the_overlap_is_accepted() -> N
     assert exchange.tried[0] == 64
 
 
+@pytest.mark.compiled
 def test_records_and_configurations_travel_together() -> None:
     layout, oracle = Layout(2, 3, 2), fcc_oracle()
     walks, exchange, engine = windowed_walks(layout, 5), Exchange(layout, seed=4), Engine.fastest(oracle)
@@ -145,6 +149,7 @@ def test_records_and_configurations_travel_together() -> None:
         assert (walkers.records["highest"] >= walkers.records["energy"]).all()
 
 
+@pytest.mark.compiled
 def test_headings_travel_with_the_configuration() -> None:
     layout = Layout(1, 2, 1)
     walks, exchange = windowed_walks(layout, 16), Exchange(layout, seed=5)
@@ -163,6 +168,7 @@ def test_headings_travel_with_the_configuration() -> None:
             assert table[int(record["replica"])] == (record["heading"], record["half_trips"], record["energy"])
 
 
+@pytest.mark.compiled
 def test_nothing_is_exchanged_with_a_state_that_has_no_weight() -> None:
     layout = Layout(1, 2, 1)
     walks, exchange = windowed_walks(layout, 64), Exchange(layout, seed=5)
@@ -244,6 +250,7 @@ CASES: dict[str, tuple[dict, bool, int]] = {
 }
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("case", CASES)
 def test_the_number_of_processes_changes_nothing(case: str) -> None:
     choices, compiled, n_ranks = CASES[case]

@@ -75,6 +75,7 @@ def noisy(density: DensityOfStates, noise: float, n_runs: int, seed: int) -> Den
     return replace(density, run_ln_g=runs, exact=False)
 
 
+@pytest.mark.compiled
 def test_dear_density_and_thermodynamics_hold_the_exact_ones() -> None:
     found = of_fcc(1)
     curves, density = found.density.thermodynamics(TEMPERATURES), found.density
@@ -92,6 +93,7 @@ def test_dear_density_and_thermodynamics_hold_the_exact_ones() -> None:
     assert abs(curves.peak.height - truth.height) < 3 * curves.peak.height_error
 
 
+@pytest.mark.compiled
 def test_the_cheap_energies_taken_for_the_dear_ones_fail_the_same_assertions() -> None:
     found = of_fcc(1).density
     cheap = replace(found, energies=found.cheap_energies)
@@ -100,6 +102,7 @@ def test_the_cheap_energies_taken_for_the_dear_ones_fail_the_same_assertions() -
     assert (np.abs(scores) < 2).mean() < 0.5
 
 
+@pytest.mark.compiled
 def test_a_perfect_cheap_oracle_gives_the_density_back() -> None:
     settings = ReweightingSettings(calls=400, seed=2)
     found = reweight(DEAR, density_of(DEAR, 16, 150), DEAR, settings, progress=False)

@@ -34,6 +34,7 @@ def test_number_of_windows(choices: dict, n_sites: int, expected: int) -> None:
     assert number_of_windows(WangLandauSettings(**choices), n_sites) == expected
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("window", [Window(-128.5, -117.5), Window(-100.5, -99.5), Window(-76.5, -60.0)])
 def test_walkers_are_brought_into_their_window(window: Window, compiled: bool) -> None:
@@ -71,12 +72,14 @@ def test_walkers_that_are_inside_stay_as_they_are() -> None:
     assert window.holds(walkers.records["energy"]).all()
 
 
+@pytest.mark.compiled
 def test_a_window_between_the_levels_is_refused() -> None:
     engine = Engine.fastest(fcc_oracle())
     with pytest.raises(InputError, match="widen the energy window"):
         starting_walkers(engine, 16, 2, Window(-127.5, -122.5), FULL, np.random.SeedSequence(3))
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("uniform", [True, False])
 def test_windows_cover_the_grid_and_overlap(uniform: bool) -> None:
     engine = Engine.fastest(fcc_oracle())
@@ -93,6 +96,7 @@ def test_windows_cover_the_grid_and_overlap(uniform: bool) -> None:
     assert again == layout
 
 
+@pytest.mark.compiled
 def test_windows_follow_diffusion_and_not_width() -> None:
     engine, settings = Engine.fastest(fcc_oracle()), WangLandauSettings(windows=2, max_trials=5_000_000)
     layout = lay_windows(engine, 16, FULL, 2, settings, np.random.SeedSequence(1), Window())
@@ -104,6 +108,7 @@ def test_windows_follow_diffusion_and_not_width() -> None:
     assert layout != even  # levels are rare and slow at both ends
 
 
+@pytest.mark.compiled
 def test_range_search_finds_both_ends() -> None:
     found = search_range(Engine.fastest(fcc_oracle()), 16, 300_000, np.random.SeedSequence(1))
     assert (found.low, found.high, found.level_spacing) == (-128.0, -64.0, 2.0)

@@ -69,6 +69,7 @@ def test_no_level_has_less_than_one_configuration() -> None:
     assert np.nanmin(found) == 0.0
 
 
+@pytest.mark.compiled
 def test_the_search_brings_a_sample(cuau: System) -> None:
     oracle = PairOracle(cuau.lattice, [-1.0])
     assert search_range(Engine.fastest(oracle), 16, 400_000, np.random.SeedSequence(3)).sample is None  # too short
@@ -79,6 +80,7 @@ def test_the_search_brings_a_sample(cuau: System) -> None:
     assert np.abs(ln_g - LN_G)[2:-2].max() < 1.5  # short annealings lag behind at both ends
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(("max_trials", "windows"), [(10_000_000, 1), (10_000_000, 2), (400_000_000, 1)])
 def test_an_estimate_is_mended_in_a_small_part_of_a_walk(cuau: System, max_trials: int, windows: int) -> None:
     settings = WangLandauSettings(runs=1, walkers=1, windows=windows, max_trials=max_trials)

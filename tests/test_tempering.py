@@ -34,6 +34,7 @@ def some_chains(n_chains: int = 3, temperatures: np.ndarray = BCC_TEMPERATURES, 
     return ThermalChains(walkers, kelvin(temperatures), delta_mu)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("case", ["bcc", "fcc"])
 def test_canonical_averages_are_exact(case: str) -> None:
     oracle, temperatures, composition = (BCC, BCC_TEMPERATURES, 8) if case == "bcc" else (FCC, FCC_TEMPERATURES, 16)
@@ -42,18 +43,21 @@ def test_canonical_averages_are_exact(case: str) -> None:
     assert result.exchange.rates.min() > 0.1 and np.median(result.exchange.round_trips) > 10
 
 
+@pytest.mark.compiled
 def test_semigrand_averages_are_exact() -> None:
     for delta_mu in (6.0, 40.0):
         found = scores(BCC, semigrand(BCC, BCC_TEMPERATURES, delta_mu, sweeps=2000, seed=8, **FIXED))
         assert len(found.composition) == 5 and found.worst < 3
 
 
+@pytest.mark.compiled
 def test_exchange_of_the_wrong_sign_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     right = log_exchange_ratio
     monkeypatch.setattr(tempering, "log_exchange_ratio", lambda chains, lower: -right(chains, lower))
     assert scores(BCC, canonical(BCC, BCC_TEMPERATURES, 8, sweeps=2000, **FIXED)).worst > 10
 
 
+@pytest.mark.compiled
 def test_exchange_without_the_composition_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def energy_alone(chains: ThermalChains, lower: np.ndarray) -> np.ndarray:
         energies = chains.walkers.records["energy"][chains.holders]
@@ -127,6 +131,7 @@ def test_ladders_keep_fixed_temperatures_and_equal_lengths() -> None:
     assert set(fixed) <= set(first_ladder(fixed))
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("ensemble", ["canonical", "semigrand"])
 def test_tuned_ladders_exchange_in_20_to_40_per_cent(ensemble: str) -> None:
     large = alloy_oracle(alloy_lattice("fcc", (4, 4, 4)))
@@ -137,6 +142,7 @@ def test_tuned_ladders_exchange_in_20_to_40_per_cent(ensemble: str) -> None:
     assert 0.17 < rates.min() and rates.max() < 0.43, rates
 
 
+@pytest.mark.compiled
 def test_asked_temperatures_are_kept_unless_only_the_ends_are_wanted() -> None:
     asked = kelvin(np.array([1.2, 2.0, 6.0]))
     with_all = sample_metropolis(FCC, 16, asked, replace(SETTINGS, sweeps=1000), progress=False)
@@ -146,6 +152,7 @@ def test_asked_temperatures_are_kept_unless_only_the_ends_are_wanted() -> None:
     assert asked[1] not in ends.series.temperatures and {asked[0], asked[2]} <= set(ends.series.temperatures)
 
 
+@pytest.mark.compiled
 def test_broken_ladders_are_not_trusted() -> None:
     result = canonical(FCC, np.array([0.5, 20.0]), 16, sweeps=2000, **FIXED)
     verdict = judge_metropolis(result.series, average_all(result.series), result.exchange, 1e9)
@@ -158,6 +165,7 @@ def test_one_temperature_cannot_exchange() -> None:
         sample_metropolis(BCC, 8, [300.0], SETTINGS)
 
 
+@pytest.mark.compiled
 def test_annealing_finds_the_ordered_structure() -> None:
     settings = AnnealingSettings(kelvin(20.0), kelvin(1.0), sweeps=2000, steps=50, chains=8, keep=3)
     found = anneal(BCC, 8, settings, progress=False)
@@ -169,6 +177,7 @@ def test_annealing_finds_the_ordered_structure() -> None:
     np.testing.assert_array_equal(again.occupations, found.occupations)
 
 
+@pytest.mark.compiled
 def test_degenerate_ground_states_are_listed_once_each() -> None:
     """The 42 ground states of fcc 2x2x2 at 16/16 make three orbits, one of them L1_0."""
     settings = AnnealingSettings(kelvin(6.0), kelvin(0.3), sweeps=3000, steps=60, chains=64, keep=10)

@@ -56,6 +56,7 @@ def one_bin_missing() -> np.ndarray:
     return run_ln_g
 
 
+@pytest.mark.compiled
 def test_a_good_calculation_is_trusted() -> None:
     verdict = judge(good())
     assert verdict.reasons == []
@@ -102,6 +103,7 @@ CASES = (
 )  # fmt: skip
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("case", CASES)
 def test_every_reason_can_be_provoked(case: str) -> None:
     sampled, expected = provoked()[case]
@@ -111,10 +113,12 @@ def test_every_reason_can_be_provoked(case: str) -> None:
     assert verdict.summary.startswith("Do not trust")
 
 
+@pytest.mark.compiled
 def test_all_provocations_are_tried() -> None:
     assert set(provoked()) == set(CASES)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(
     "sampled",
     [

@@ -34,6 +34,7 @@ def advance_until(walk: Walk, trials: int) -> None:
             walk.schedule.next_stage(walk.weights)
 
 
+@pytest.mark.compiled
 def test_the_grid_grows_by_whole_bins_and_walkers_stay_in_theirs() -> None:
     walk = narrow_walk()
     advance_until(walk, 300_000)
@@ -62,6 +63,7 @@ def test_what_was_recorded_moves_with_the_grid() -> None:
     assert not walk.extend_range()  # nothing was refused since
 
 
+@pytest.mark.compiled
 def test_rows_of_compositions_grow_alike() -> None:
     engine = Engine.fastest(bcc_oracle())
     walkers = make_walkers(engine.oracle, None, 4, np.random.SeedSequence(3))
@@ -86,6 +88,7 @@ def test_rows_of_compositions_grow_alike() -> None:
     assert all(-walk.grid.centres[place] in row for place, row in zip(places, possible, strict=True))
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(
     ("low", "high", "levels"),
     [(-116.5, -89.5, (-116.0, -90.0)), (-117.9, -88.1, (-116.0, -90.0)), (-118.0, -90.0, (-118.0, -90.0))],
@@ -124,6 +127,7 @@ def test_production_fixes_the_weights_and_begins_with_empty_records() -> None:
     assert walk.weights.bins["visits"].sum() == walk.weights.proposals.sum() == 4000
 
 
+@pytest.mark.compiled
 def test_production_corrects_ln_g_that_is_wrong() -> None:
     walk = producing_walk()
     error = 0.5 * np.random.default_rng(1).normal(size=FULL.n_bins)

@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-WALKER = np.dtype(
+from wanglandau.intrinsics import record_type, wrapping_sum
+
+WALKER = record_type(
     [
         ("energy", "f8"),  # Ry per cell
         ("composition", "i8"),  # second-species atoms
@@ -41,7 +43,7 @@ WALKER = np.dtype(
 )
 """What a walker carries beside its occupations."""
 
-BIN = np.dtype(
+BIN = record_type(
     [
         ("ln_g", "f8"),
         ("seen", "i8"),  # 1 once visited
@@ -60,7 +62,7 @@ HOLDS_STATES = 2
 FIXED, ONE_OVER_T, SAD = range(3)
 """How ln_f comes about: as Python set it, visited bins / trials, or by the rule of SAD; see :func:`begin_round`."""
 
-CONTROL = np.dtype(
+CONTROL = record_type(
     [
         ("start", "f8"),  # lower edge of bin 0, Ry
         ("inverse_width", "f8"),  # 1/Ry; 0 makes one bin of infinite width
@@ -93,8 +95,8 @@ CONTROL = np.dtype(
 @njit(cache=True, forceinline=True, error_model="numpy")
 def next_random(state: np.ndarray) -> np.uint64:
     """Advance one xoshiro256++ stream, ``uint64[4]``, and return 64 random bits."""
-    total = state[0] + state[3]
-    result = ((total << np.uint64(23)) | (total >> np.uint64(41))) + state[0]
+    total = wrapping_sum(state[0], state[3])
+    result = wrapping_sum((total << np.uint64(23)) | (total >> np.uint64(41)), state[0])
     shifted = state[1] << np.uint64(17)
     state[2] ^= state[0]
     state[3] ^= state[1]

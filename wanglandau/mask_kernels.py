@@ -87,5 +87,5 @@ def commit(tables: MaskTables, occupations: np.ndarray, cache: np.ndarray, flips
 @njit(cache=True, forceinline=True, error_model="numpy")
 def _unlike(near: np.uint64, word: np.uint64, site: np.uint64) -> int:
     """Count the sites in ``near`` that differ from ``site``."""
-    own = np.uint64(0) - ((word >> site) & np.uint64(1))  # all ones or none
+    own = ((word >> site) & np.uint64(1)) * np.uint64(0xFFFFFFFFFFFFFFFF)  # all ones or none
     return count_ones(near & (word ^ own))

@@ -29,7 +29,7 @@ def unlike_neighbours(occupations: np.ndarray, neighbours: np.ndarray, offsets: 
         for site in range(occupations.shape[1]):
             if occupations[row, site] == 1:
                 for shell in range(n_shells):
-                    unlike = 0
+                    unlike = np.int64(0)
                     for entry in range(offsets[shell], offsets[shell + 1]):
                         unlike += 1 - occupations[row, neighbours[site, entry]]
                     counts[row, shell] += unlike

@@ -8,9 +8,9 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from wanglandau.kernels import next_random
+from wanglandau.native_code import compiled
 
 ACCUMULATORS = 12
 """Chains that do not wait for each other: more than the latency of a multiply-add times the units that make them."""
@@ -19,41 +19,37 @@ ACCUMULATORS = 12
 def _peak_loop(lanes: int) -> Any:
     """Make ``run(n)``: n times ``ACCUMULATORS`` multiply-adds on vectors of so many float32, all in registers."""
 
-    @intrinsic
-    def chains(typing: Any, n: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            vector = ir.VectorType(ir.FloatType(), lanes)
-            multiply_add = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{lanes}f32"
-            )
-            factor = ir.Constant(vector, [ir.Constant(ir.FloatType(), 0.5)] * lanes)
-            before = builder.block
-            loop, after = builder.append_basic_block("peak"), builder.append_basic_block("done")
-            builder.branch(loop)
-            builder.position_at_end(loop)
-            count = builder.phi(ir.IntType(64))
-            count.add_incoming(ir.Constant(ir.IntType(64), 0), before)
-            sums = [builder.phi(vector) for _ in range(ACCUMULATORS)]
-            for number, total in enumerate(sums):
-                begin = ir.Constant(vector, [ir.Constant(ir.FloatType(), 1.0 + number)] * lanes)
-                total.add_incoming(begin, before)
-                total.add_incoming(builder.call(multiply_add, [total, factor, factor]), loop)
-            following = builder.add(count, ir.Constant(ir.IntType(64), 1))
-            count.add_incoming(following, loop)
-            builder.cbranch(builder.icmp_signed("<", following, arguments[0]), loop, after)
-            builder.position_at_end(after)
-            total = sums[0]
-            for other in sums[1:]:
-                total = builder.fadd(total, other)
-            return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+    def chains(builder: Any, n: Any) -> Any:
+        vector = ir.VectorType(ir.FloatType(), lanes)
+        multiply_add = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{lanes}f32"
+        )
+        factor = ir.Constant(vector, [ir.Constant(ir.FloatType(), 0.5)] * lanes)
+        before = builder.block
+        loop, after = builder.append_basic_block("peak"), builder.append_basic_block("done")
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        count = builder.phi(ir.IntType(64))
+        count.add_incoming(ir.Constant(ir.IntType(64), 0), before)
+        sums = [builder.phi(vector) for _ in range(ACCUMULATORS)]
+        for number, total in enumerate(sums):
+            begin = ir.Constant(vector, [ir.Constant(ir.FloatType(), 1.0 + number)] * lanes)
+            total.add_incoming(begin, before)
+            total.add_incoming(builder.call(multiply_add, [total, factor, factor]), loop)
+        following = builder.add(count, ir.Constant(ir.IntType(64), 1))
+        count.add_incoming(following, loop)
+        builder.cbranch(builder.icmp_signed("<", following, n), loop, after)
+        builder.position_at_end(after)
+        total = sums[0]
+        for other in sums[1:]:
+            total = builder.fadd(total, other)
+        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
 
-        return types.float32(types.int64), generate
-
-    call: Any = chains
+    call = compiled(chains, types.float32)
 
     @njit(nogil=True)
     def run(n: int) -> float:
-        return call(n)
+        return call((n,))
 
     return run
 
