@@ -217,6 +217,7 @@ def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, 
     OracleError
         If an energy cannot be had.
     """
+    measurement = Measurement.of(engine.oracle, settings)  # first, for it refuses observables that there are not
     n_sites = engine.oracle.lattice.n_sites
     n_windows = number_of_windows(settings, n_sites)
     layout = Layout(settings.runs, n_windows, settings.teams)
@@ -250,7 +251,6 @@ def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, 
         ends = (window == 0, window == n_windows - 1)
         known = expected.part(windows.first[window], windows.last[window])
         walks.append(make_walk(walkers, part, windows.first[window], intervals[window], settings, ends, known))
-    measurement = Measurement.of(engine.oracle, settings)
     exchange = Exchange(layout, settings.seed)
     return Calculation(
         engine, settings, ranks, composition, grid, found, coverage, layout, windows, walks, exchange, measurement
