@@ -14,7 +14,7 @@ TWO_CORES := -n 2 --dist worksteal
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help dos test docs test-long test-faults test-gpu coverage lint bench bench-regressions lock clean
+.PHONY: help dos test docs test-long test-faults test-gpu fuzz coverage lint bench bench-regressions lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18

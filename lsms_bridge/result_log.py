@@ -312,7 +312,7 @@ def _check_header(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any
         differences = "; ".join(f"{name} was {then.get(name)!r}, is {now.get(name)!r}" for name in names)
         raise InputError(
             f"{path} holds results of another lattice or of other settings ({differences}); "
-            "name another folder in the configuration, or take the old settings"
+            "name another folder in the configuration, or take the old settings and the --repeat of the campaign"
         )
 
 

@@ -260,7 +260,7 @@ def _dataset_from(file: h5py.File) -> Dataset:
 def _check_names(file: h5py.File) -> None:
     for name in ("occupations", "energy", "orbit"):
         if name not in file:
-            raise InputError(f"array {name!r} is missing")
+            raise InputError(f"array {name!r} is missing; is it a data set? see 'wanglandau inspect'")
     for name in file:
         if not isinstance(file[name], h5py.Dataset):
             raise InputError(f"{name!r} is not an array")

@@ -234,6 +234,7 @@ def plan(
     OracleError
         If an energy cannot be had.
     """
+    measurement = Measurement.of(engine.oracle, settings)  # first, for it refuses observables that there are not
     n_sites = engine.oracle.lattice.n_sites
     n_windows = number_of_windows(settings, n_sites)
     layout = Layout(settings.runs, n_windows, settings.teams)
