@@ -15,8 +15,8 @@ import numpy as np
 
 from lsms_bridge.canonical import as_text, from_text, representatives
 from surrogate.dataset import load_dataset
-from wanglandau.configurations import balanced_configurations
 from wanglandau.bounded_file import read_text
+from wanglandau.configurations import balanced_configurations
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 from wanglandau.oracle import EnergyOracle, checked_energies

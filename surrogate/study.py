@@ -158,7 +158,11 @@ def _dense(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[
     """Train one dense network for every split, as many together as the device likes; keep those that are done."""
     settings, dataset, done = study.settings, study.dataset, study.folder / f"{model.slug}.part.json"
     how = training_settings(model, study.system, settings.epochs_of(model.as_paper), settings.patience)
-    found: dict[str, Any] = read_json(done, "reports", "best_epochs", "epochs") if done.is_file() else {"reports": [], "best_epochs": [], "epochs": 0}
+    found: dict[str, Any] = (
+        read_json(done, "reports", "best_epochs", "epochs")
+        if done.is_file()
+        else {"reports": [], "best_epochs": [], "epochs": 0}
+    )
     reports, best_epochs, epochs = found["reports"], found["best_epochs"], found["epochs"]
     first, second = dataset.reference_energies.tolist()
     pure = (first, second) if model.as_paper else None

@@ -153,7 +153,9 @@ def _find_class(name: str) -> Any:
             f"there is no calculator {name!r} ({error}); give a name that ASE knows or package.module:Class"
         ) from error
     if not isinstance(found, type) or not issubclass(found, BaseCalculator):  # or a file could have anything started
-        raise InputError(f"{name} is no calculator class; give package.module:Class of one that extends ASE's Calculator")
+        raise InputError(
+            f"{name} is no calculator class; give package.module:Class of one that extends ASE's Calculator"
+        )
     return found
 
 

@@ -59,7 +59,21 @@ def reading(path: Path) -> Iterator[h5py.File]:
     except KeyError as error:
         raise InputError(f"{path} lacks a part ({' '.join(str(error).split())}); make it anew") from error
     except FAULTS as error:
-        raise InputError(f"{path} is damaged or not an HDF5 file ({' '.join(str(error).split())}); make it anew") from error
+        raise InputError(
+            f"{path} is damaged or not an HDF5 file ({' '.join(str(error).split())}); make it anew"
+        ) from error
+
+
+@contextmanager
+def making_sense_of(*paths: Path) -> Iterator[None]:
+    """Take whatever goes wrong with the parts of files that were read for a fault of these files."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise InputError(f"{' or '.join(map(str, paths))} has parts that are missing or do not fit ({said})") from error
 
 
 def write_array(group: h5py.Group, name: str, values: np.ndarray) -> None:

@@ -150,7 +150,7 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> Contents:
     return made
 
 
-@inputs(120, 12_000)
+@inputs(60, 4500)
 @given(
     number=st.integers(0, len(HDF5) - 1),
     how=st.lists(st.integers(0, 999), min_size=12, max_size=12),
@@ -259,7 +259,7 @@ def test_damage_without_seal(tmp_path: Path) -> None:
     for number, kind in enumerate(HDF5):
         kind.write(tmp_path / str(number))
     here = Path(__file__).parent
-    script, n = UNSEALED.format(here=str(here), tests=str(here.parent)), 4000 if LONG else 90
+    script, n = UNSEALED.format(here=str(here), tests=str(here.parent)), 2500 if LONG else 45
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path), "0", str(n)],
         capture_output=True, text=True, timeout=SECONDS * 30, cwd=tmp_path,

@@ -62,7 +62,7 @@ def use(path: Path) -> Any:
     return oracle.energies(np.array([[0, 1, 0, 1], [0, 0, 0, 0]], dtype=np.int8))
 
 
-@inputs(60, 6000)
+@inputs(50, 2200)
 @given(found=documents(CARD) | values)
 def test_card_of_hostile_values(folder: Path, found: Any) -> None:
     path = folder / "card.safetensors"
@@ -72,7 +72,7 @@ def test_card_of_hostile_values(folder: Path, found: Any) -> None:
         check("artefact, card", bool(np.isfinite(energies).all()))
 
 
-@inputs(60, 6000)
+@inputs(50, 2200)
 @given(data=st.data())
 def test_arrays_that_do_not_fit(folder: Path, data: st.DataObject) -> None:
     path, arrays = folder / "arrays.safetensors", dict(ARRAYS)
@@ -172,7 +172,7 @@ print("tally", {{name: dict(counts) for name, counts in TALLY.items()}})
 
 def test_damaged_trees(tmp_path: Path) -> None:
     here = Path(__file__).parent
-    script, n = TREES.format(here=str(here), tests=str(here.parent)), 3000 if LONG else 60
+    script, n = TREES.format(here=str(here), tests=str(here.parent)), 1500 if LONG else 30
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path), str(n)], capture_output=True, text=True, timeout=SECONDS * 30,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False, cwd=tmp_path,

@@ -49,6 +49,7 @@ def thermo(
     from wanglandau import thermodynamics as thermal
     from wanglandau.commands.preparation import check_figure, check_writable
     from wanglandau.density_of_states import DensityOfStates
+    from wanglandau.hdf5_parts import making_sense_of
     from wanglandau.levels import MEV_PER_RY
     from wanglandau.semigrand_file import read_any_result
     from wanglandau.temperature_curves import temperature_curves
@@ -60,8 +61,9 @@ def thermo(
     source, averages = _thermal_source(record, composition), getattr(record, "averages", [])
     _check_measured(file, order_figure, averages, "observables were measured", "dos without --no-observables")
     _check_measured(file, profile, getattr(record, "joint", []), "a joint density was sampled", "dos --joint NAME")
-    grid = thermal.parse_temperatures(temperatures) if temperatures else thermal.default_temperatures(source)
-    curves = temperature_curves(source, grid, averages)
+    with making_sense_of(file):
+        grid = thermal.parse_temperatures(temperatures) if temperatures else thermal.default_temperatures(source)
+        curves = temperature_curves(source, grid, averages)
     if csv is not None:
         csv.write_text(curves.csv(), encoding="utf-8")
     if figure is not None:
@@ -133,20 +135,22 @@ def compare(run: Path, exact: Path, /, *, other_oracle: bool = False) -> Report:
         Compare even if the two come from different energies.
     """
     from wanglandau.comparison import compare as compare_run
+    from wanglandau.hdf5_parts import making_sense_of
     from wanglandau.run_file import ExactRecord, RunRecord, read_result
     from wanglandau.semigrand_comparison import compare_semigrand
     from wanglandau.semigrand_file import SemigrandRecord, read_any_result
 
     sampled, reference = read_any_result(run), read_result(exact)
-    if isinstance(sampled, SemigrandRecord):
-        if not isinstance(reference, ExactRecord):
-            raise InputError(f"{run} has all compositions; compare it with a file of exact --all-compositions")
-        all_compared = compare_semigrand(sampled, reference, allow_other_oracle=other_oracle)
-        return Report(str(all_compared), all_compared.to_json())
-    if not isinstance(sampled, RunRecord):
-        raise InputError(f"{run} was not written by dos; give the sampled file first, then the exact one")
-    compared = compare_run(sampled, reference, allow_other_oracle=other_oracle)
-    return Report(str(compared), compared.to_json())
+    with making_sense_of(run, exact):
+        if isinstance(sampled, SemigrandRecord):
+            if not isinstance(reference, ExactRecord):
+                raise InputError(f"{run} has all compositions; compare it with a file of exact --all-compositions")
+            all_compared = compare_semigrand(sampled, reference, allow_other_oracle=other_oracle)
+            return Report(str(all_compared), all_compared.to_json())
+        if not isinstance(sampled, RunRecord):
+            raise InputError(f"{run} was not written by dos; give the sampled file first, then the exact one")
+        compared = compare_run(sampled, reference, allow_other_oracle=other_oracle)
+        return Report(str(compared), compared.to_json())
 
 
 def inspect(file: Path, /) -> Report:
@@ -157,23 +161,25 @@ def inspect(file: Path, /) -> Report:
     file
         A file written by dos, exact, metropolis or reweight.
     """
+    from wanglandau.hdf5_parts import making_sense_of
     from wanglandau.inspection import describe_any
     from wanglandau.result_parts import METROPOLIS_KIND, REWEIGHTED_KIND, kind_of
     from wanglandau.semigrand_file import read_any_result
 
     kind = kind_of(file)
-    if kind == METROPOLIS_KIND:
-        from wanglandau.metropolis_file import read_metropolis
-        from wanglandau.metropolis_inspection import describe_metropolis
+    with making_sense_of(file):
+        if kind == METROPOLIS_KIND:
+            from wanglandau.metropolis_file import read_metropolis
+            from wanglandau.metropolis_inspection import describe_metropolis
 
-        text, values = describe_metropolis(read_metropolis(file))
-    elif kind == REWEIGHTED_KIND:
-        from wanglandau.reweighted_file import read_reweighted
-        from wanglandau.reweighted_inspection import describe_reweighted
+            text, values = describe_metropolis(read_metropolis(file))
+        elif kind == REWEIGHTED_KIND:
+            from wanglandau.reweighted_file import read_reweighted
+            from wanglandau.reweighted_inspection import describe_reweighted
 
-        text, values = describe_reweighted(read_reweighted(file))
-    else:
-        text, values = describe_any(read_any_result(file))
+            text, values = describe_reweighted(read_reweighted(file))
+        else:
+            text, values = describe_any(read_any_result(file))
     return Report(text, values)
 
 
