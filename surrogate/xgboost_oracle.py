@@ -111,14 +111,14 @@ def load_xgboost(path: str | os.PathLike[str], lattice: Lattice) -> XgboostOracl
         unsealed = not is_sealed(content)
         booster = xgboost.Booster()
         booster.load_model(bytearray(content))
+        seal, text = booster.attr(KEY), booster.attr("card")
     except InputError as error:
         raise InputError(f"{path} cannot be used: {error}") from error
     except (xgboost.core.XGBoostError, *FAULTS) as error:
         raise InputError(f"{path} is not an XGBoost model, or damaged: {_first_line(error)}") from error
-    if unsealed and booster.attr(KEY) is not None:
+    if unsealed and seal is not None:
         raise InputError(f"{path} cannot be used: its seal is broken")
     booster.set_attr(**{KEY: None})
-    text = booster.attr("card")
     if text is None:
         raise InputError(f"{path} has no card; make it with 'surrogate train --architecture xgboost'")
     try:

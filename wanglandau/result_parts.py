@@ -169,7 +169,7 @@ def read_density(group: h5py.Group) -> DensityOfStates:
     n_sites, coverage, n_runs = int(attributes["n_sites"]), float(attributes["coverage"]), group["run_ln_g"].shape[0]
     if not 1 <= n_sites <= MAX_SITES or composition > n_sites or not 0 < coverage <= 1 or not n_runs:
         raise ValueError(
-            f"{group.name} is of {n_sites} sites, composition {composition}, coverage {coverage}, {n_runs} runs"
+            f"{group.name}: {n_sites} sites, composition {composition}, coverage {coverage}, {n_runs} runs"
         )
     return DensityOfStates(
         grid=grid,

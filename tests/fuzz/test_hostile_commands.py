@@ -44,6 +44,7 @@ NUMBERS = [
     "1:2",
     "300:600:100",
 ]
+MORE = [["--json"], ["--help"], ["--config"], ["--config", "no.toml"], ["--config=/dev/zero"]]
 SPAN = ["0:1e9:1e-9", "1:2:0", "5:1:1", "1:2:-1", "nan:1:1", "1:inf:1", "::", "1e300:1e301:1e300", "300", "0:0:0"]
 
 
@@ -127,7 +128,7 @@ def stubbed(found: dict[str, Callable[..., Report]], calls: list[dict[str, Any]]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@inputs(25, 2200)
+@inputs(25, 700)
 @given(data=st.data())
 def test_command_line(folder: Path, program: str, data: st.DataObject) -> None:
     found = stubbed(PROGRAMS[program], [])
@@ -137,7 +138,7 @@ def test_command_line(folder: Path, program: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@inputs(25, 2200)
+@inputs(25, 700)
 @given(data=st.data())
 def test_configuration_file(folder: Path, program: str, data: st.DataObject) -> None:
     calls: list[dict[str, Any]] = []
@@ -164,7 +165,7 @@ def test_configuration_file(folder: Path, program: str, data: st.DataObject) -> 
                 check(kind, str(keywords[key]) == str(document[key]) or float(keywords[key]) == float(document[key]))
 
 
-@inputs(25, 2500)
+@inputs(20, 600)
 @given(data=st.data())
 def test_whole_commands(folder: Path, data: st.DataObject) -> None:
     """Small ones that do all their work."""

@@ -150,7 +150,7 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> Contents:
     return made
 
 
-@inputs(60, 4500)
+@inputs(60, 2500)
 @given(
     number=st.integers(0, len(HDF5) - 1),
     how=st.lists(st.integers(0, 999), min_size=12, max_size=12),
@@ -173,7 +173,10 @@ def _used(kind: Kind, path: Path) -> Any:
     found = kind.read(path)
     if found is None:
         raise InputError("it counts as not being there")
-    if kind.name in ("run", "exact", "semigrand", "metropolis", "reweighted"):
+    if kind.name in ("metropolis", "reweighted"):
+        with suppress(InputError):  # the whole file has not all that a real run notes
+            inspect(path)
+    elif kind.name in ("run", "exact", "semigrand"):
         report = inspect(path)
         json.dumps(to_json(report.values), allow_nan=False)
     if kind.name in ("run", "exact"):
@@ -203,7 +206,10 @@ def _change(numbers: Iterator[int], file: h5py.File) -> None:
         if what:
             owner.attrs[key] = _value(numbers, like)
         return
-    like = item[()] if isinstance(item, h5py.Dataset) and item.shape is not None and item.nbytes < 10**6 else None
+    like = None
+    if isinstance(item, h5py.Dataset) and item.shape is not None and item.nbytes < 10**6:
+        with suppress(OSError):  # a trap that was laid before
+            like = item[()]
     if item is not None:
         del file[name]
     with suppress(ValueError, OSError, KeyError, TypeError, RuntimeError):  # what HDF5 does not let us write
@@ -220,7 +226,7 @@ def test_traps(tmp_path: Path, contents: Contents, trap: Callable[..., None], nu
     path.write_bytes(contents[number])
     with edited(path) as file:
         trap(file, "more")
-    found = attempt("traps in HDF5", lambda: kind.read(path))
+    found = attempt("traps in HDF5", lambda: _used(kind, path))
     assert found is None or trap is _json
 
 
@@ -259,7 +265,7 @@ def test_damage_without_seal(tmp_path: Path) -> None:
     for number, kind in enumerate(HDF5):
         kind.write(tmp_path / str(number))
     here = Path(__file__).parent
-    script, n = UNSEALED.format(here=str(here), tests=str(here.parent)), 2500 if LONG else 45
+    script, n = UNSEALED.format(here=str(here), tests=str(here.parent)), 2000 if LONG else 45
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path), "0", str(n)],
         capture_output=True, text=True, timeout=SECONDS * 30, cwd=tmp_path,
