@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ase import units
 from damaged_bytes import damaged, one_bit, spoiled
 from hostile_values import documents, values
 from hypothesis import given
@@ -17,12 +18,13 @@ from hypothesis import strategies as st
 from trial import LONG, attempt, check, inputs
 
 from lsms_bridge.result_log import LOG_NAME, Record, ResultLog, read_records
-from lsms_bridge.run_folders import read_runs
+from lsms_bridge.run_folders import Found, read_runs
 from lsms_bridge.selection import read_configurations
 from lsms_bridge.statistics import campaign_statistics
 from surrogate.kept_results import read_json, write_json
 from surrogate.text_configuration import TextReader
 from surrogate.text_dataset import read_text_dataset
+from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 from wanglandau.systems import System
 
@@ -105,16 +107,26 @@ def test_outputs_of_lsms(tmp_path_factory: pytest.TempPathFactory, data: st.Data
     victim = data.draw(st.sampled_from(sorted(files)))
     for name, content in files.items():
         (place / name).write_bytes(data.draw(damaged(content)) if name == victim else content)
-    lattice = data.draw(st.sampled_from(LATTICES))
-    found = attempt("outputs of LSMS", lambda: read_runs([place], lattice)[0])
-    if found is not None and found.result is not None:
+    lattice = LATTICES["bcc" if run == "spheres-spin" else "fcc"]
+
+    def read() -> Found:
+        found = read_runs([place], lattice)[0]
+        if found.result is None:
+            raise InputError(found.reason)
+        return found
+
+    found = attempt("outputs of LSMS", read)
+    if found is not None:
         energy = float((place / "info_evec_out").read_text().split()[0])
         check("outputs of LSMS", found.result.configuration.energy == energy and math.isfinite(energy))
         last = (place / "k.out").read_text().splitlines()[-1].split()
         check("outputs of LSMS", abs(float(last[1]) - energy) <= 1e-6)
 
 
-LATTICES = [Lattice.cubic("fcc", ("Cu", "Au"), 7.3, (1, 1, 1)), Lattice.cubic("bcc", ("Fe", "Pt"), 5.7, (1, 1, 1))]
+LATTICES = {
+    "fcc": Lattice.cubic("fcc", ("Cu", "Au"), 3.87 / units.Bohr, (1, 1, 1)),
+    "bcc": Lattice.cubic("bcc", ("Fe", "Pt"), 3.02 / units.Bohr, (1, 1, 1)),
+}
 
 
 def log_with(folder: Path, lines: list[bytes]) -> None:
