@@ -154,7 +154,7 @@ def _find_class(name: str) -> Any:
         ) from error
     if not isinstance(found, type) or not issubclass(found, BaseCalculator):  # or a file could have anything started
         raise InputError(
-            f"{name} is no calculator class; give package.module:Class of one that extends ASE's Calculator"
+            f"{name} is no class of a calculator; give package.module:Class of one that extends ASE's Calculator"
         )
     return found
 

@@ -127,7 +127,7 @@ def test_a_calculator_file_starts_no_program(tmp_path: Path) -> None:
     text = f'calculator = "os:mkdir"\n[parameters]\npath = "{tmp_path}/mark"'
     for calculator in (text, text.replace("os:mkdir", "subprocess:Popen").replace("path", "args")):
         (tmp_path / "c.toml").write_text(calculator)
-        with pytest.raises(InputError, match="no calculator class"):
+        with pytest.raises(InputError, match="no class of a calculator"):
             load_oracle(f"ase:{tmp_path}/c.toml", System("own", CELL, 2))
     assert not (tmp_path / "mark").exists()
 
