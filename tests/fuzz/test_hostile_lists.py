@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trial import LONG, attempt, check, inputs
 
+from lsms_bridge.result import tolerances_printed
 from lsms_bridge.result_log import LOG_NAME, Record, ResultLog, read_records
 from lsms_bridge.run_folders import Found, read_runs
 from lsms_bridge.selection import read_configurations
@@ -207,3 +208,9 @@ def test_many_damaged_files(folder: Path) -> None:
     for try_one, whole in wholes:
         for _ in range(6000 if LONG else 60):
             try_one(folder, spoiled(whole, rng))
+
+
+@pytest.mark.parametrize("line", ["RMS Tol.:", "RMS Tol.: LSMS", "RMS Tol.: inf", "RMS Tol.: nan", "RMS Tol.: -1"])
+def test_tolerances_that_are_none(line: str) -> None:
+    assert tolerances_printed(f"{line}\nEnergy Tol.: 1e-9\n") is None
+    assert tolerances_printed("RMS Tol.: 1e-6\nEnergy Tol.: 1e-9\n") is not None

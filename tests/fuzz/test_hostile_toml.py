@@ -139,3 +139,26 @@ def test_many_damaged_documents(folder: Path, number: int) -> None:
     (try_one, real), rng = BULK[number], np.random.default_rng(number)
     for _ in range(5000 if LONG else 60):
         try_one(folder, spoiled(as_document(real), rng))
+
+
+FAULTS = {
+    "pair.toml": [
+        "unlike_bond_energies = [nan]",
+        "unlike_bond_energies = [-1]\nunits = []",
+        "unlike_bond_energies = [1e400]",
+    ],
+    "own.toml": [
+        'species = ["Cu", "Au"]\nstructure = "fcc"\nlattice_constant = 3.87\nrepeat = [4294967296, 4294967296, 1]',
+        'species = ["Cu", "Au"]\nstructure = "fcc"\nlattice_constant = 3.87\nrepeat = [inf, 1, 1]',
+        'species = ["Cu", "Au"]\nstructure = "fcc"\nlattice_constant = 3.87\nname = "../x"',
+        "a." * 9000 + "a = 1",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_found_before(folder: Path, name: str) -> None:
+    for text in FAULTS[name]:
+        (folder / name).write_text(text)
+        with pytest.raises(InputError):
+            from_argument(str(folder / name), SMALL) if name == "pair.toml" else load_system(str(folder / name))
