@@ -250,11 +250,14 @@ def _line_with(text: str, words: str) -> str:
 
 def tolerances_printed(stdout: str) -> Tolerances | None:
     """Find in what LSMS printed which tolerances a run was asked to reach; None where it does not say."""
-    charge = re.search(r"^RMS Tol\.\s*:\s*(\S+)", stdout, re.MULTILINE)
-    energy = re.search(r"^Energy Tol\.\s*:\s*(\S+)", stdout, re.MULTILINE)
-    if not charge or not energy:
+    found = [re.search(rf"^{name} Tol\.[ \t]*:[ \t]*(\S+)", stdout, re.MULTILINE) for name in ("RMS", "Energy")]
+    try:
+        charge, energy = (float(one[1]) if one else 0.0 for one in found)
+    except ValueError:
         return None
-    return Tolerances(program_printed(stdout), spins_printed(stdout), float(charge[1]), float(energy[1]))
+    if not (0.0 < charge < 1.0 and 0.0 < energy < 1.0):  # a damaged line must not make every run converged
+        return None
+    return Tolerances(program_printed(stdout), spins_printed(stdout), charge, energy)
 
 
 def program_printed(stdout: str) -> Program:

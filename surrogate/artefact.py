@@ -120,7 +120,9 @@ class Card:
             if not isinstance(values[name], kind):
                 raise InputError(f"entry {name!r} of its card is no {kind.__name__}")
         card = cls(**values)
-        check_tasks(tuple(map(str, card.tasks)))
+        if len(card.species) != 2 or not all(isinstance(word, str) for word in (*card.species, *card.tasks)):
+            raise InputError("entries 'species' and 'tasks' of its card are not texts, two of them species")
+        check_tasks(tuple(card.tasks))
         _check_numbers("reference_energies", card.reference_energies, 2)
         _check_numbers("lattice.shell_distances_bohr", card.lattice.get("shell_distances_bohr"), N_SHELLS)
         _check_numbers("lattice.coordinations", card.lattice.get("coordinations"), N_SHELLS)

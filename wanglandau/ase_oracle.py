@@ -22,7 +22,7 @@ from typing import Any
 import ase
 import numpy as np
 from ase import units
-from ase.calculators.calculator import get_calculator_class
+from ase.calculators.calculator import BaseCalculator, get_calculator_class
 
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
@@ -154,8 +154,10 @@ def _find_class(name: str) -> Any:
         raise InputError(
             f"there is no calculator {name!r} ({error}); give a name that ASE knows or package.module:Class"
         ) from error
-    if not isinstance(found, type):
-        raise InputError(f"{name} is no class; give package.module:Class of an ASE calculator")
+    if not isinstance(found, type) or not issubclass(found, BaseCalculator):  # or a file could have anything started
+        raise InputError(
+            f"{name} is no class of a calculator; give package.module:Class of one that extends ASE's Calculator"
+        )
     return found
 
 

@@ -27,7 +27,7 @@ def read_bytes(path: Path, what: str, limit: int) -> bytes:
         If it cannot be read, is no regular file (a pipe might never end) or is larger than the limit.
     """
     try:
-        if path.exists() and not path.is_file():
+        if path.exists() and not (path.is_file() or path.is_dir()):
             raise InputError(f"cannot read {what} {path}: it is no regular file")
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size  # memory is set aside for as much as is asked for

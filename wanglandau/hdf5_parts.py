@@ -75,6 +75,18 @@ def reading(path: Path) -> Iterator[h5py.File]:
         ) from error
 
 
+@contextmanager
+def making_sense_of(*paths: Path) -> Iterator[None]:
+    """Take whatever goes wrong with the parts of files that were read for a fault of these files."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise InputError(f"{' or '.join(map(str, paths))} has parts that are missing or do not fit ({said})") from error
+
+
 def write_array(group: h5py.Group, name: str, values: np.ndarray) -> None:
     """Store an array, compressed unless it is tiny; the same array gives the same bytes."""
     group.create_dataset(name, data=values, compression="gzip" if values.size > 64 else None, track_times=False)

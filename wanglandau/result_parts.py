@@ -16,6 +16,7 @@ from wanglandau.density_of_states import DensityOfStates
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
 from wanglandau.hdf5_parts import name_axes, read_array, read_json, reading, write_array, write_json
+from wanglandau.lattice import MAX_SITES
 
 SCHEMA = 1
 RUN_KIND = "wanglandau run"
@@ -171,16 +172,20 @@ def read_density(group: h5py.Group) -> DensityOfStates:
     attributes = group.attrs
     grid = read_grid(group)
     composition = int(attributes["composition"])
-    n_runs = group["run_ln_g"].shape[0]
+    n_sites, coverage, n_runs = int(attributes["n_sites"]), float(attributes["coverage"]), group["run_ln_g"].shape[0]
+    if not 1 <= n_sites <= MAX_SITES or composition > n_sites or not 0 < coverage <= 1 or not n_runs:
+        raise ValueError(
+            f"{group.name}: {n_sites} sites, composition {composition}, coverage {coverage}, {n_runs} runs"
+        )
     return DensityOfStates(
         grid=grid,
-        n_sites=int(attributes["n_sites"]),
+        n_sites=n_sites,
         composition=None if composition < 0 else composition,
         run_ln_g=read_array(group, "run_ln_g", np.float64, (n_runs, grid.n_bins)),
         mean_energy=read_array(group, "mean_energy", np.float64, (grid.n_bins,)),
         energy_variance=read_array(group, "energy_variance", np.float64, (grid.n_bins,)),
         exact=bool(attributes["exact"]),
-        coverage=float(attributes["coverage"]),
+        coverage=coverage,
     )
 
 

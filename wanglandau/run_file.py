@@ -48,6 +48,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,10 @@ if TYPE_CHECKING:
     from wanglandau.bin_averages import BinAverages
     from wanglandau.exact import ExactLevels
     from wanglandau.joint_histogram import JointHistogram
+
+
+MAX_EXACT_SITES = 64
+"""Sanity limit on the sites of a cell whose levels are all known."""
 
 
 def describe_system(name: str, lattice: Lattice) -> dict[str, Any]:
@@ -257,7 +262,19 @@ def read_exact(path: str | os.PathLike[str]) -> ExactRecord:
             },
             resolution=float(group.attrs.get("resolution", LEVEL_TOLERANCE)),
         )
+        _check_counts(levels)
         return ExactRecord(levels=levels, **read_description(file))
+
+
+def _check_counts(levels: ExactLevels) -> None:
+    """Raise ValueError unless every configuration of every composition counts once."""
+    compositions = range(levels.n_sites + 1) if levels.composition is None else [levels.composition]
+    if levels.n_sites > MAX_EXACT_SITES or not np.isin(levels.compositions, compositions).all():
+        raise ValueError(f"levels of {levels.n_sites} sites, or of a composition that is not theirs")
+    for composition in compositions:
+        counted = sum(levels.degeneracies[levels.compositions == composition].tolist())
+        if counted != comb(levels.n_sites, composition):
+            raise ValueError(f"the levels of composition {composition} count {counted} configurations")
 
 
 def read_result(path: str | os.PathLike[str]) -> RunRecord | ExactRecord:

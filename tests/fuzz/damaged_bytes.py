@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import strategies as st
+
+WORDS = [b"\0" * 64, b"\xff" * 8, b"nan", b"-", b"9" * 40, b"\n", b"e999", b"[", b'"', b"1_0", b"\xc3\xa9"]
 
 
 def flipped(content: bytes, bit: int) -> bytes:
@@ -15,8 +18,7 @@ def flipped(content: bytes, bit: int) -> bytes:
 def damaged(content: bytes) -> st.SearchStrategy[bytes]:
     """Flip bits, cut, overwrite, leave out and repeat; one to three times."""
     places = st.integers(0, len(content))
-    words = [b"\0" * 64, b"\xff" * 8, b"nan", b"-", b"9" * 40, b"\n", b"e999"]
-    pieces = st.binary(max_size=12) | st.sampled_from(words)
+    pieces = st.binary(max_size=12) | st.sampled_from(WORDS)
 
     @st.composite
     def made(draw: st.DrawFn) -> bytes:
@@ -41,6 +43,29 @@ def damaged(content: bytes) -> st.SearchStrategy[bytes]:
         return found
 
     return made()
+
+
+def spoiled(content: bytes, rng: np.random.Generator) -> bytes:
+    """Do the like at random, fast: for campaigns."""
+    found = bytearray(content)
+    for _ in range(int(rng.integers(1, 4))):
+        size = len(found)
+        first, length = int(rng.integers(size + 1)), int(rng.integers(1, 41))
+        what = int(rng.integers(8))
+        if what < 3 and size:
+            found[first % size] ^= 1 << int(rng.integers(8))
+        elif what == 3:
+            del found[first:]
+        elif what == 4:
+            del found[first : first + length]
+        elif what == 5:
+            found[first:first] = found[first : first + length]
+        elif what == 6:
+            found[first : first + length] = rng.bytes(length)
+        else:
+            word = WORDS[int(rng.integers(len(WORDS)))]
+            found[first : first + len(word)] = word
+    return bytes(found)
 
 
 @st.composite

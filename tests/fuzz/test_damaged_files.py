@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from damaged_bytes import damaged, flipped
+from damaged_bytes import damaged, flipped, spoiled
 from hypothesis import given
 from hypothesis import strategies as st
 from sealed_files import ARTEFACT, HDF5, Kind, same
@@ -44,7 +44,7 @@ def wholes(tmp_path_factory: pytest.TempPathFactory) -> list[Whole]:
     return [Whole(kind, folder / str(number)) for number, kind in enumerate(KINDS)]
 
 
-@inputs(150, 40_000)
+@inputs(60, 3000)
 @given(data=st.data(), number=st.integers(0, len(KINDS) - 1))
 def test_damage(wholes: list[Whole], data: st.DataObject, number: int) -> None:
     whole = wholes[number]
@@ -68,3 +68,7 @@ def test_every_flipped_bit_and_cut_is_found(wholes: list[Whole], number: int) ->
     for low in edges[:-1]:
         whole.try_with(label, whole.content[:low])
     assert TALLY[label]["accepted"] == 0, "a cut was not found"
+    for _ in range(2 * n):
+        content = spoiled(whole.content, rng)
+        if content != whole.content:
+            whole.try_with(f"{whole.kind.name}, damaged", content)

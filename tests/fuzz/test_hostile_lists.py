@@ -8,20 +8,24 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from damaged_bytes import damaged, one_bit
+from ase import units
+from damaged_bytes import damaged, one_bit, spoiled
 from hostile_values import documents, values
 from hypothesis import given
 from hypothesis import strategies as st
-from trial import attempt, check, inputs
+from trial import LONG, attempt, check, inputs
 
+from lsms_bridge.result import tolerances_printed
 from lsms_bridge.result_log import LOG_NAME, Record, ResultLog, read_records
-from lsms_bridge.run_folders import read_runs
+from lsms_bridge.run_folders import Found, read_runs
 from lsms_bridge.selection import read_configurations
 from lsms_bridge.statistics import campaign_statistics
 from surrogate.kept_results import read_json, write_json
 from surrogate.text_configuration import TextReader
 from surrogate.text_dataset import read_text_dataset
+from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 from wanglandau.systems import System
 
@@ -52,9 +56,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("lists")
 
 
-@inputs(60, 12_000)
+@inputs(60, 2100)
 @given(content=damaged(LISTED))
 def test_list_of_configurations(folder: Path, content: bytes) -> None:
+    try_list(folder, content)
+
+
+def try_list(folder: Path, content: bytes) -> None:
     (folder / "list.txt").write_bytes(content)
     found = attempt("list of configurations", lambda: read_configurations(folder / "list.txt", CELL))
     if found is not None:
@@ -63,9 +71,13 @@ def test_list_of_configurations(folder: Path, content: bytes) -> None:
         check("list of configurations", ["".join(map(str, row)) for row in found.tolist()] == said)
 
 
-@inputs(60, 6000)
+@inputs(60, 2100)
 @given(content=damaged(text_files()["0101.txt"]))
 def test_text_configuration(folder: Path, content: bytes) -> None:
+    try_text(folder, content)
+
+
+def try_text(folder: Path, content: bytes) -> None:
     (folder / "one.txt").write_bytes(content)
     found = attempt("text configuration", lambda: TextReader(CELL).read(folder / "one.txt"))
     if found is not None:
@@ -75,7 +87,7 @@ def test_text_configuration(folder: Path, content: bytes) -> None:
         check("text configuration", sorted(float(row[6]) for row in rows) == sorted(found.moment.tolist()))
 
 
-@inputs(20, 2500)
+@inputs(15, 2000)
 @given(data=st.data())
 def test_text_data_set(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     files = text_files()
@@ -88,7 +100,7 @@ def test_text_data_set(tmp_path_factory: pytest.TempPathFactory, data: st.DataOb
         check("text data set", len(found) == 3 and bool((abs(found.mixing_energy) < 4.0).all()))
 
 
-@inputs(60, 8000)
+@inputs(60, 2100)
 @given(data=st.data(), run=st.sampled_from(["spheres", "spheres-spin", "tins", "diverged", "frozen", "bad-mixing"]))
 def test_outputs_of_lsms(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, run: str) -> None:
     place = tmp_path_factory.mktemp("run")
@@ -96,16 +108,26 @@ def test_outputs_of_lsms(tmp_path_factory: pytest.TempPathFactory, data: st.Data
     victim = data.draw(st.sampled_from(sorted(files)))
     for name, content in files.items():
         (place / name).write_bytes(data.draw(damaged(content)) if name == victim else content)
-    lattice = data.draw(st.sampled_from(LATTICES))
-    found = attempt("outputs of LSMS", lambda: read_runs([place], lattice)[0])
-    if found is not None and found.result is not None:
+    lattice = LATTICES["bcc" if run == "spheres-spin" else "fcc"]
+
+    def read() -> Found:
+        found = read_runs([place], lattice)[0]
+        if found.result is None:
+            raise InputError(found.reason)
+        return found
+
+    found = attempt("outputs of LSMS", read)
+    if found is not None:
         energy = float((place / "info_evec_out").read_text().split()[0])
         check("outputs of LSMS", found.result.configuration.energy == energy and math.isfinite(energy))
         last = (place / "k.out").read_text().splitlines()[-1].split()
         check("outputs of LSMS", abs(float(last[1]) - energy) <= 1e-6)
 
 
-LATTICES = [Lattice.cubic("fcc", ("Cu", "Au"), 7.3, (1, 1, 1)), Lattice.cubic("bcc", ("Fe", "Pt"), 5.7, (1, 1, 1))]
+LATTICES = {
+    "fcc": Lattice.cubic("fcc", ("Cu", "Au"), 3.87 / units.Bohr, (1, 1, 1)),
+    "bcc": Lattice.cubic("bcc", ("Fe", "Pt"), 3.02 / units.Bohr, (1, 1, 1)),
+}
 
 
 def log_with(folder: Path, lines: list[bytes]) -> None:
@@ -117,7 +139,7 @@ def log_with(folder: Path, lines: list[bytes]) -> None:
             file.write(b"%08x " % zlib.crc32(line) + line + b"\n")
 
 
-@inputs(60, 8000)
+@inputs(60, 2100)
 @given(
     found=documents({**RECORD.__dict__, "charge": [0.0] * 4, "moment": [0.0] * 4, "attempts": [ATTEMPT], "remarks": []})
 )
@@ -133,30 +155,37 @@ def test_record_of_hostile_values(folder: Path, found: dict[str, Any]) -> None:
         check("result log, values", len(said[0]) <= 1 and all(len(record.occupations) == 4 for record in said[0]))
 
 
-@inputs(60, 8000)
+@inputs(60, 2100)
 @given(data=st.data())
 def test_damaged_log(folder: Path, data: st.DataObject) -> None:
     log_with(folder, [json.dumps({"record": RECORD.__dict__}).encode()])
-    whole = (folder / LOG_NAME).read_bytes()
-    (folder / LOG_NAME).write_bytes(data.draw(damaged(whole)))
+    try_log(folder, data.draw(damaged((folder / LOG_NAME).read_bytes())))
+
+
+def try_log(folder: Path, content: bytes) -> None:
+    (folder / LOG_NAME).write_bytes(content)
     found = attempt("result log, damaged", lambda: read_records(folder, CELL, {"lmax": 3}))
     if found is not None:
         check("result log, damaged", found in ([], [RECORD]))
 
 
-@inputs(60, 8000)
+@inputs(60, 2100)
 @given(data=st.data())
 def test_results_in_json(folder: Path, data: st.DataObject) -> None:
     file = folder / "results.json"
     write_json(file, RESULTS)
-    content = data.draw(one_bit(file.read_bytes()) | damaged(file.read_bytes()))
+    try_results(folder, data.draw(one_bit(file.read_bytes()) | damaged(file.read_bytes())))
+
+
+def try_results(folder: Path, content: bytes) -> None:
+    file = folder / "results.json"
     file.write_bytes(content)
     found = attempt("JSON results, damaged", lambda: read_json(file))
     if found is not None:
         check("JSON results, damaged", found == RESULTS or b"alloy-wanglandau seal" not in content)
 
 
-@inputs(30, 4000)
+@inputs(30, 1500)
 @given(found=values)
 def test_any_json(folder: Path, found: Any) -> None:
     file = folder / "any.json"
@@ -164,3 +193,24 @@ def test_any_json(folder: Path, found: Any) -> None:
     attempt("JSON results, values", lambda: read_json(file, "reports"))
     file.write_text("[" * 100_000)
     attempt("JSON results, values", lambda: read_json(file))
+
+
+def test_many_damaged_files(folder: Path) -> None:
+    log_with(folder, [json.dumps({"record": RECORD.__dict__}).encode()])
+    write_json(folder / "results.json", RESULTS)
+    wholes = [
+        (try_list, LISTED),
+        (try_text, text_files()["0101.txt"]),
+        (try_log, (folder / LOG_NAME).read_bytes()),
+        (try_results, (folder / "results.json").read_bytes()),
+    ]
+    rng = np.random.default_rng(0)
+    for try_one, whole in wholes:
+        for _ in range(6000 if LONG else 60):
+            try_one(folder, spoiled(whole, rng))
+
+
+@pytest.mark.parametrize("line", ["RMS Tol.:", "RMS Tol.: LSMS", "RMS Tol.: inf", "RMS Tol.: nan", "RMS Tol.: -1"])
+def test_tolerances_that_are_none(line: str) -> None:
+    assert tolerances_printed(f"{line}\nEnergy Tol.: 1e-9\n") is None
+    assert tolerances_printed("RMS Tol.: 1e-6\nEnergy Tol.: 1e-9\n") is not None

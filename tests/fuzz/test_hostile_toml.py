@@ -6,13 +6,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from damaged_bytes import damaged
+from damaged_bytes import damaged, spoiled
 from hostile_values import documents
 from hypothesis import given
 from hypothesis import strategies as st
-from toml_text import toml_files
-from trial import attempt, check, inputs
+from toml_text import as_document, toml_files
+from trial import LONG, attempt, check, inputs
 
 from lsms_bridge.configuration import load_configuration
 from wanglandau.errors import InputError
@@ -66,9 +67,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("toml")
 
 
-@inputs(120, 12_000)
+@inputs(100, 2500)
 @given(content=toml_files(documents(SYSTEM, ("structure_file", "name")), SYSTEM))
 def test_system_file(folder: Path, content: bytes) -> None:
+    try_system(folder, content)
+
+
+def try_system(folder: Path, content: bytes) -> None:
     (folder / "own.toml").write_bytes(content)
     found = attempt("system file", lambda: load_system(str(folder / "own.toml")))
     if found is not None:
@@ -76,18 +81,26 @@ def test_system_file(folder: Path, content: bytes) -> None:
         check("system file", "/" not in found.name and found.name.isprintable() and found.name[0] not in ".-")
 
 
-@inputs(120, 12_000)
+@inputs(100, 2500)
 @given(content=toml_files(documents(PAIR), PAIR))
 def test_pair_model(folder: Path, content: bytes) -> None:
+    try_pair(folder, content)
+
+
+def try_pair(folder: Path, content: bytes) -> None:
     (folder / "pair.toml").write_bytes(content)
     found = attempt("pair model", lambda: from_argument(str(folder / "pair.toml"), SMALL))
     if found is not None:
         check("pair model", bool(abs(found.unlike_bond_energies).max() < 2**11))
 
 
-@inputs(120, 12_000)
+@inputs(100, 2500)
 @given(content=toml_files(documents(BRIDGE), BRIDGE), system=st.sampled_from(["cuau", "fept", "other"]))
 def test_bridge_configuration(folder: Path, content: bytes, system: str) -> None:
+    try_bridge(folder, content, system)
+
+
+def try_bridge(folder: Path, content: bytes, system: str = "cuau") -> None:
     (folder / "lsms.toml").write_bytes(content)
     found = attempt("LSMS configuration", lambda: load_configuration(folder / "lsms.toml", system))
     if found is not None:
@@ -96,7 +109,7 @@ def test_bridge_configuration(folder: Path, content: bytes, system: str) -> None
         check("LSMS configuration", found.folder.is_absolute() and 1 <= found.workers)
 
 
-@inputs(60, 2500)
+@inputs(40, 2100)
 @given(data=st.data(), name=st.sampled_from(sorted(STRUCTURES)))
 def test_structure_file(folder: Path, data: st.DataObject, name: str) -> None:
     (folder / name).write_bytes(data.draw(damaged(STRUCTURES[name].encode())))
@@ -116,3 +129,36 @@ def test_no_other_structure_files(folder: Path, name: str) -> None:
     (folder / "o.toml").write_text(f'species = ["Cu", "Au"]\nstructure_file = "{name}"\n')
     with pytest.raises(InputError):
         load_system(str(folder / "o.toml"))
+
+
+BULK = [(try_system, SYSTEM), (try_pair, PAIR), (try_bridge, BRIDGE)]
+
+
+@pytest.mark.parametrize("number", range(len(BULK)))
+def test_many_damaged_documents(folder: Path, number: int) -> None:
+    (try_one, real), rng = BULK[number], np.random.default_rng(number)
+    for _ in range(5000 if LONG else 60):
+        try_one(folder, spoiled(as_document(real), rng))
+
+
+FAULTS = {
+    "pair.toml": [
+        "unlike_bond_energies = [nan]",
+        "unlike_bond_energies = [-1]\nunits = []",
+        "unlike_bond_energies = [1e400]",
+    ],
+    "own.toml": [
+        'species = ["Cu", "Au"]\nstructure = "fcc"\nlattice_constant = 3.87\nrepeat = [4294967296, 4294967296, 1]',
+        'species = ["Cu", "Au"]\nstructure = "fcc"\nlattice_constant = 3.87\nrepeat = [inf, 1, 1]',
+        'species = ["Cu", "Au"]\nstructure = "fcc"\nlattice_constant = 3.87\nname = "../x"',
+        "a." * 9000 + "a = 1",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_found_before(folder: Path, name: str) -> None:
+    for text in FAULTS[name]:
+        (folder / name).write_text(text)
+        with pytest.raises(InputError):
+            from_argument(str(folder / name), SMALL) if name == "pair.toml" else load_system(str(folder / name))

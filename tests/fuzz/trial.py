@@ -69,7 +69,7 @@ def attempt(kind: str, read: Callable[[], Any], refused: tuple[type[Exception], 
     if grown > MEGABYTES:
         outcome = "memory"
     TALLY[kind][outcome] += 1
-    assert outcome in ("accepted", "refused"), f"{kind}: {outcome}"
+    assert outcome in ("accepted", "refused"), f"{kind}: {outcome}, {grown:.0f} MB more"
     return found
 
 

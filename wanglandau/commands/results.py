@@ -51,6 +51,7 @@ def thermo(
     from wanglandau import thermodynamics as thermal
     from wanglandau.commands.preparation import check_figure, check_writable
     from wanglandau.density_of_states import DensityOfStates
+    from wanglandau.hdf5_parts import making_sense_of
     from wanglandau.levels import MEV_PER_RY
     from wanglandau.semigrand_file import read_any_result
     from wanglandau.temperature_curves import temperature_curves
@@ -62,8 +63,9 @@ def thermo(
     source, averages = _thermal_source(record, composition), getattr(record, "averages", [])
     _check_measured(file, order_figure, averages, "observables were measured", "dos without --no-observables")
     _check_measured(file, profile, getattr(record, "joint", []), "a joint density was sampled", "dos --joint NAME")
-    grid = thermal.parse_temperatures(temperatures) if temperatures else thermal.default_temperatures(source)
-    curves = temperature_curves(source, grid, averages)
+    with making_sense_of(file):
+        grid = thermal.parse_temperatures(temperatures) if temperatures else thermal.default_temperatures(source)
+        curves = temperature_curves(source, grid, averages)
     if csv is not None:
         csv.write_text(curves.csv(), encoding="utf-8")
     if figure is not None:
@@ -138,29 +140,31 @@ def compare(run: Path, exact: Path, /, *, other_oracle: bool = False, figure: Pa
     """
     from wanglandau.commands.preparation import check_figure
     from wanglandau.comparison import compare as compare_run
+    from wanglandau.hdf5_parts import making_sense_of
     from wanglandau.run_file import ExactRecord, RunRecord, read_result
     from wanglandau.semigrand_comparison import compare_semigrand
     from wanglandau.semigrand_file import SemigrandRecord, read_any_result
 
     check_figure(figure)
     sampled, reference = read_any_result(run), read_result(exact)
-    if isinstance(sampled, SemigrandRecord):
-        if not isinstance(reference, ExactRecord):
-            raise InputError(f"{run} has all compositions; compare it with a file of exact --all-compositions")
-        all_compared = compare_semigrand(sampled, reference, allow_other_oracle=other_oracle)
+    with making_sense_of(run, exact):
+        if isinstance(sampled, SemigrandRecord):
+            if not isinstance(reference, ExactRecord):
+                raise InputError(f"{run} has all compositions; compare it with a file of exact --all-compositions")
+            all_compared = compare_semigrand(sampled, reference, allow_other_oracle=other_oracle)
+            if figure is not None:
+                from wanglandau.composition_figures import composition_errors_figure
+
+                composition_errors_figure(figure, all_compared.by_composition, sampled.system["species"])
+            return _compared(all_compared, figure)
+        if not isinstance(sampled, RunRecord):
+            raise InputError(f"{run} was not written by dos; give the sampled file first, then the exact one")
+        compared = compare_run(sampled, reference, allow_other_oracle=other_oracle)
         if figure is not None:
-            from wanglandau.composition_figures import composition_errors_figure
+            from wanglandau.figures import density_figure
 
-            composition_errors_figure(figure, all_compared.by_composition, sampled.system["species"])
-        return _compared(all_compared, figure)
-    if not isinstance(sampled, RunRecord):
-        raise InputError(f"{run} was not written by dos; give the sampled file first, then the exact one")
-    compared = compare_run(sampled, reference, allow_other_oracle=other_oracle)
-    if figure is not None:
-        from wanglandau.figures import density_figure
-
-        density_figure(figure, sampled, reference)
-    return _compared(compared, figure)
+            density_figure(figure, sampled, reference)
+        return _compared(compared, figure)
 
 
 def _compared(compared: Comparison | SemigrandComparison, figure: Path | None) -> Report:
@@ -200,14 +204,16 @@ def inspect(file: Path, /, *, figure: Path | None = None, csv: Path | None = Non
 
 
 def _inspect_whole(file: Path, figure: Path | None, csv: Path | None) -> Report:
+    from wanglandau.hdf5_parts import making_sense_of
     from wanglandau.inspectors import inspect_path
 
-    found = inspect_path(file)
-    for path, write, what in ((figure, found.draw, "figure"), (csv, found.write_csv, "table")):
-        if path is not None:
-            if write is None:
-                raise InputError(f"there is no {what} of {file} to be had; {found.instead}")
-            write(path)
+    with making_sense_of(file):
+        found = inspect_path(file)
+        for path, write, what in ((figure, found.draw, "figure"), (csv, found.write_csv, "table")):
+            if path is not None:
+                if write is None:
+                    raise InputError(f"there is no {what} of {file} to be had; {found.instead}")
+                write(path)
     written = [f"written to {path}" for path in (figure, csv) if path is not None]
     return Report("\n".join([found.text, *written]), found.values | {"next": list(found.next_steps)})
 
