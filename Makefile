@@ -11,7 +11,7 @@ DOS := wanglandau dos cuau --composition 16 --runs 8 --precision 0.007 --resume 
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help dos test test-long coverage lint bench bench-regressions lock clean
+.PHONY: help dos test docs test-long test-gpu coverage lint bench bench-regressions lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -26,8 +26,14 @@ test: $(VENV)/.installed-test ## the test suite
 test-long: $(VENV)/.installed-test ## tests of physics that take minutes
 	$(BIN)/python -m pytest -m long
 
+test-gpu: $(VENV)/.installed-test ## on a machine with an accelerator: walks, energies and densities of states on it
+	TRITON_INTERPRET=0 $(BIN)/python -m pytest -m gpu -rs tests/test_accelerator.py
+
 coverage: $(VENV)/.installed-test ## the test suite with coverage of the Python code (compiled kernels count as not run)
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+docs: $(VENV)/.installed-test ## pages and API reference as HTML, in docs/_build
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
 
 lint: $(VENV)/.installed-test ## style, types and import rules
 	$(BIN)/ruff check
@@ -52,7 +58,7 @@ lock: ## write constraints.txt anew from the newest versions that setup.cfg allo
 	rm -rf .venv-lock build
 
 clean: ## remove the environment, caches and build leftovers (not runs/)
-	rm -rf $(VENV) .venv-lock build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf $(VENV) .venv-lock build dist docs/_build docs/api/modules *.egg-info .pytest_cache .mypy_cache .ruff_cache \
 	  .import_linter_cache .coverage htmlcov
 	find wanglandau surrogate lsms_bridge examples tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -236,10 +236,14 @@ class Campaign:
 
     def _submit(self, flying: dict[Future[Outcome], _Flight], row: np.ndarray, origin: str, n_lost: int = 0) -> None:
         task = self._task(row)
-        if isinstance(self._executor, ThreadPoolExecutor):
-            future = self._executor.submit(compute, task, self._runs)
-        else:
-            future = self._executor.submit(compute, task)
+        own = (self._runs,) if isinstance(self._executor, ThreadPoolExecutor) else ()
+        try:
+            future = self._executor.submit(compute, task, *own)
+        except RuntimeError as error:  # a pool of which a process was killed
+            raise OracleError(
+                f"the executor takes no more work ({type(error).__name__}: {error}); look after the executor and start "
+                "again: what was computed is kept"
+            ) from error
         flying[future] = _Flight(row, origin, task, n_lost)
 
     def known_references(self) -> np.ndarray | None:

@@ -22,6 +22,7 @@ import numpy as np
 
 from wanglandau.atomic_file import sync_folder
 from wanglandau.errors import InputError
+from wanglandau.json_text import parse_json
 from wanglandau.lattice import Lattice
 from wanglandau.run_lock import lock_file
 
@@ -224,13 +225,14 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any] | None]:
 
 
 def _decode(line: bytes) -> dict[str, Any] | None:
-    if not line.endswith(b"\n") or len(line) < 10 or line[8:9] != b" ":
+    """Return what a line holds; whether it is whole its checksum says, not the end of the line."""
+    if len(line) < 10 or line[8:9] != b" ":
         return None
-    body = line[9:-1]
+    body = line[9:].removesuffix(b"\n")
     if b"%08x" % zlib.crc32(body) != line[:8]:
         return None
     try:
-        value = json.loads(body)
+        value = parse_json(body)
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
@@ -242,10 +244,37 @@ def _record(line: Mapping[str, Any], n_sites: int) -> Record | None:
         for name in ("charge", "moment", "attempts", "remarks"):
             values[name] = tuple(values[name])
         record = Record(**values)
-    except (KeyError, TypeError, ValueError):
+        return record if _is_whole(record, n_sites) else None
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    fits = len(record.occupations) == n_sites and set(record.occupations) <= {"0", "1"}
-    return record if fits and (not record.done or len(record.charge) == n_sites) else None
+
+
+def _is_whole(record: Record, n_sites: int) -> bool:
+    """Tell whether every part is of its kind; may raise TypeError, ValueError or KeyError where one is not."""
+    texts = (record.occupations, record.source, record.folder, *record.remarks)
+    numbers = [getattr(record, name) for name in _NUMBERS] + [*record.charge, *record.moment]
+    for attempt in record.attempts:
+        texts += (attempt["rung"], attempt["failure"], attempt["message"])
+        numbers.append(attempt["seconds"])
+    if not all(isinstance(text, str) for text in texts) or set(record.occupations) - {"0", "1"}:
+        return False
+    if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
+        return False
+    if len(record.occupations) != n_sites:
+        return False
+    return not record.done or (len(record.charge) == n_sites and len(record.moment) in (0, n_sites))
+
+
+_NUMBERS = (
+    "energy",
+    "band_energy",
+    "fermi_energy",
+    "iterations",
+    "energy_change",
+    "residual",
+    "potential_residual",
+    "seconds",
+)
 
 
 def _check_header(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from surrogate.data_commands import import_text, label
+from surrogate.data_commands import import_structures, import_text, label
 from surrogate.ensemble_commands import cross_validated_ensemble, ensemble_settings
 from surrogate.learning_curve_command import learning_curve
 from surrogate.recipes import ModelOptions
@@ -112,6 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
         "time": time_models,
         "label": label,
         "import-text": import_text,
+        "import-structures": import_structures,
     }
     return run_program("surrogate", description, commands, arguments)
 

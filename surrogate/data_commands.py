@@ -1,4 +1,4 @@
-"""What the console program does with data sets: make model data, read published text files."""
+"""What the console program does with data sets: make model data, read structures and published text files."""
 
 from __future__ import annotations
 
@@ -107,6 +107,89 @@ def import_text(
         f"reference energies {first} and {second} Ry per atom, {values['reference_energies_from']}",
     ]
     return Report("\n".join(lines), values)
+
+
+def import_structures(
+    system: str,
+    files: list[Path],
+    /,
+    *,
+    out: Path | None = None,
+    energy_key: str | None = None,
+    mixing_per_atom: bool = False,
+    reference_energies: tuple[float, float] | None = None,
+    max_displacement: float = 0.2,
+) -> Report:
+    """Make a data set of structures with energies in files that ASE reads: extended XYZ, trajectories, databases, VASP.
+
+    Structures may be relaxed, shifted, and of smaller cells that fill that of the system in whole numbers. The species
+    on each site is that of the nearest atom. Charges and magnetic moments are taken along where all structures have
+    them.
+
+    Parameters
+    ----------
+    system : str
+        cuau, fept or a TOML file that describes another lattice; its cell must be a supercell of every structure's.
+    files : list of Path
+        Files of structures.
+    out : Path
+        HDF5 file to write; SYSTEM-imported-data.h5 unless said otherwise.
+    energy_key : str
+        Name under which the energy of a structure stands, such as dft_energy; that of its calculation unless said
+        otherwise.
+    mixing_per_atom : bool
+        Energies are mixing energies in eV per atom instead of total energies in eV.
+    reference_energies : tuple of two float
+        Energies of the pure species, eV per atom; those of structures of one species unless said otherwise.
+    max_displacement : float
+        How far an atom may be from its site, as a share of the distance of nearest neighbours.
+    """
+    from surrogate.dataset import save_dataset
+    from surrogate.structure_dataset import EnergyColumn, read_structures
+    from wanglandau.systems import load_system
+
+    started = time.perf_counter()
+    chosen = load_system(system)
+    target = _writable(out or Path(f"{chosen.name}-imported-data.h5"))
+    column = EnergyColumn(energy_key, mixing_per_atom)
+    data = read_structures(files, chosen, column, reference_energies, max_displacement)
+    save_dataset(data, target)
+    values = _summary(data, target, chosen.name, started) | _fit_to_lattice(data)
+    return Report("\n".join([_sentence(values), *_lines_of_fit(data, values)]), values)
+
+
+def _fit_to_lattice(data: Dataset) -> dict[str, Any]:
+    from ase import units
+
+    from surrogate.structure_dataset import spread_within_orbits
+
+    per_atom = 1000 * units.Ry / data.lattice.n_sites
+    mixing = data.mixing_energy * per_atom
+    return {
+        "reference_energies_from": data.attributes["reference_energies_from"],
+        "largest_displacement_angstrom": float(data.records["displacement"].max()),
+        "largest_strain": float(data.records["strain"].max()),
+        "scales": [float(data.records["scale"].min()), float(data.records["scale"].max())],
+        "mixing_energy_mev_per_atom": [float(mixing.min()), float(mixing.max())],
+        "spread_within_orbits_mev_per_atom": spread_within_orbits(data) * per_atom,
+        "caution": data.attributes.get("caution"),
+    }
+
+
+def _lines_of_fit(data: Dataset, values: dict[str, Any]) -> list[str]:
+    from ase import units
+
+    first, second = (f"{energy * units.Ry:.6f}" for energy in data.reference_energies)
+    low, high = values["mixing_energy_mev_per_atom"]
+    small, large = values["scales"]
+    lines = [
+        f"reference energies {first} and {second} eV per atom, {values['reference_energies_from']}",
+        f"mixing energies {low:.2f} to {high:.2f} meV/atom; symmetry-equivalent configurations differ by up to "
+        f"{values['spread_within_orbits_mev_per_atom']:.2g}",
+        f"atoms up to {values['largest_displacement_angstrom']:.3f} Angstrom off their sites, lengths {small:.4f} to "
+        f"{large:.4f} of the lattice's, strain besides up to {values['largest_strain']:.4f}",
+    ]
+    return lines + ([f"\n{values['caution']}"] if values["caution"] else [])
 
 
 def _writable(target: Path) -> Path:

@@ -9,6 +9,9 @@ from surrogate.text_dataset import read_text_dataset
 from wanglandau.errors import InputError
 from wanglandau.systems import System
 
+STRUCTURES = (".xyz", ".extxyz", ".traj", ".db", ".json", ".xml")
+"""Ends of names of files that ASE reads and this does not."""
+
 
 def load_any(path: Path | None, system: System) -> Dataset:
     """Load data of a system, in whatever form they are there.
@@ -32,6 +35,10 @@ def load_any(path: Path | None, system: System) -> Dataset:
         if str(path) in SHIPPED:
             raise InputError(f"{path} is a shipped data set and a folder here; give the folder by its absolute path")
         return read_text_dataset(path, system)
+    if path is not None and path.suffix in STRUCTURES:
+        raise InputError(
+            f"{path} holds structures; make a data set of them first: surrogate import-structures {system.name} {path}"
+        )
     data = load_dataset(system.name if path is None else path)
     if data.lattice.fingerprint != system.lattice.fingerprint:
         raise InputError(

@@ -22,7 +22,7 @@ from wanglandau.oracle import ENERGY_QUANTUM, CompiledEnergy, Properties
 
 
 class EnsembleEvaluator(Evaluator, Protocol):
-    """Torch-free predictions of an ensemble on one lattice; those of :class:`Evaluator` are of the mean."""
+    """Torch-free predictions of an ensemble on one lattice; those that every evaluator gives are of the mean."""
 
     def member_energies(self, occupations: np.ndarray) -> np.ndarray: ...
 

@@ -41,7 +41,7 @@ def fit_network(
     dataset : Dataset
         Everything training may see.
     architecture : str
-        A name in :data:`surrogate.architectures.ARCHITECTURES`.
+        A name in ``surrogate.architectures.ARCHITECTURES``.
     tasks : tuple of str
     network : dataclass
         Settings of that architecture.

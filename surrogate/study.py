@@ -140,7 +140,7 @@ def _result(study: Study, model: StudyModel) -> ModelResult:
         seconds = time.perf_counter() - started
         details |= {"seconds": seconds, "machine": _machine(study.settings.device)}
         write_json(file, {"reports": reports, "details": details})
-    values = read_json(file)
+    values = read_json(file, "reports", "details")
     return ModelResult(model, values["reports"], values["details"])
 
 
@@ -167,7 +167,11 @@ def _dense(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[
     """Train one dense network for every split, as many together as the device likes; keep those that are done."""
     settings, dataset, done = study.settings, study.dataset, study.folder / f"{model.slug}.part.json"
     how = training_settings(model, study.system, settings.epochs_of(model.as_paper), settings.patience)
-    found: dict[str, Any] = read_json(done) if done.is_file() else {"reports": [], "best_epochs": [], "epochs": 0}
+    found: dict[str, Any] = (
+        read_json(done, "reports", "best_epochs", "epochs")
+        if done.is_file()
+        else {"reports": [], "best_epochs": [], "epochs": 0}
+    )
     reports, best_epochs, epochs = found["reports"], found["best_epochs"], found["epochs"]
     first, second = dataset.reference_energies.tolist()
     pure = (first, second) if model.as_paper else None
@@ -228,7 +232,7 @@ def _checkpoint(training: StackedTraining, file: Path) -> None:
 def _baseline(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Fit what is no dense network split after split; those done are kept in a file until all are."""
     fit, done = baseline_fit(model, study.system, study.settings), study.folder / f"{model.slug}.part.json"
-    reports = read_json(done)["reports"] if done.is_file() else []
+    reports = read_json(done, "reports")["reports"] if done.is_file() else []
     total = study.settings.splits
     for number in study.bar(
         iterable=range(len(reports), total), total=total, initial=len(reports), desc=model.name, unit="split"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-os.environ["TRITON_INTERPRET"] = "1"  # before any kernel is made: they run on the processor here
+os.environ.setdefault("TRITON_INTERPRET", "1")  # before any kernel is made: they run on the processor here
 
 from wanglandau.systems import System, load_system
 

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("wanglandau", "surrogate", "lsms_bridge")
 SOURCES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
-SCRIPTS = sorted(file for folder in ("examples", "tests") for file in (ROOT / folder).rglob("*.py"))
+SCRIPTS = sorted(file for folder in ("docs", "examples", "tests") for file in (ROOT / folder).rglob("*.py"))
 
 MAX_FILE_LINES = 350
 MAX_FUNCTION_LINES = 60

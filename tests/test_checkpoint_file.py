@@ -92,7 +92,9 @@ def test_state_comes_back_bit_for_bit() -> None:
         "twice": [shared, shared],
         "none": np.zeros((0, 5), BIN),
         "tenth": np.float64(0.1),
+        "rare": np.eye(200, dtype=np.int64)[:, :-3] * np.arange(-3, 194),
     }
+    assert len(pack(state)) < state["rare"].nbytes / 10
     found = unpack(pack(state), [Walkers, Exchange, Layout, Window])
     assert found["walkers"].records.dtype == WALKER
     assert found["walkers"].records.tobytes() == records.tobytes()
@@ -100,6 +102,8 @@ def test_state_comes_back_bit_for_bit() -> None:
     assert (found["window"], found["found"], found["tenth"]) == (state["window"], state["found"], 0.1)
     assert found["twice"][0] is found["twice"][1] and np.array_equal(found["twice"][0], shared)
     assert found["none"].shape == (0, 5) and found["none"].dtype == BIN
+    assert found["rare"].dtype == np.int64 and np.array_equal(found["rare"], state["rare"])
+    found["rare"][0, 0] = 1
     found["twice"][0][:] = 0.0  # arrays may be written to
 
 

@@ -7,9 +7,9 @@ from itertools import combinations
 from math import comb
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+from edited_file import edited
 
 from surrogate.dense_energy import DenseEnergy
 from surrogate.settings import DenseSettings
@@ -188,7 +188,7 @@ class TestFile:
         record: ExactRecord = read_exact(path)
         assert record.levels.resolution == LEVEL_WIDTH == record.levels.at_composition(8).resolution
         assert_same(record.levels, levels)
-        with h5py.File(path, "r+") as file:  # as files were before
+        with edited(path) as file:  # as files were before
             del file["levels"].attrs["resolution"]
         assert read_exact(path).levels.resolution == LEVEL_TOLERANCE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def remove_leftovers(path: Path) -> None:
     """Remove temporary files that writers of ``path`` left when they were killed; none may be at work."""
-    for leftover in path.parent.glob(f".{path.name}.{'[0-9a-f]' * 16}.tmp"):
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 16}.tmp"):
         with suppress(OSError):
             leftover.unlink()
 

@@ -16,6 +16,7 @@ from wanglandau.density_of_states import log_total_states
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.engine import Engine
 from wanglandau.errors import InputError
+from wanglandau.extensions import NONE, Extensions
 from wanglandau.measurement import Measurement
 from wanglandau.range_search import EnergyRange, make_grid, random_energies, sampled_range, search_range
 from wanglandau.ranks import Ranks, share_of
@@ -211,8 +212,20 @@ def walkers_of(settings: WangLandauSettings, engine: Engine, n_windows: int) -> 
     return WALKERS_COMPILED if n_windows == 1 else WALKERS_WINDOWED
 
 
-def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, ranks: Ranks) -> Calculation:
+def plan(
+    engine: Engine,
+    composition: int | None,
+    settings: WangLandauSettings,
+    ranks: Ranks,
+    own: Extensions = NONE,
+) -> Calculation:
     """Search the range of energies, choose bins and windows, and put walkers into them.
+
+    Parameters
+    ----------
+    engine, composition, settings, ranks
+        See :class:`Calculation`.
+    own : Extensions, optional
 
     Raises
     ------
@@ -238,7 +251,7 @@ def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, 
     ln_states = log_total_states(n_sites, composition)
     grid = make_grid(found, settings.bins, _bin_width(settings), asked, ln_states)
     expected = _expected_weights(found, grid, settings, ln_states, layout)
-    windows = lay_windows(engine, composition, grid, n_windows, settings, preview_seed, asked, expected)
+    windows = lay_windows(engine, composition, grid, n_windows, settings, preview_seed, asked, expected, own.schedule)
     intervals = [Window(max(low, asked.low), min(high, asked.high)) for low, high in energy_windows(windows, grid)]
     walks = []
     for number in share_of(layout.size, ranks):
@@ -253,8 +266,9 @@ def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, 
         walkers.records["replica"] = number * n_walkers + np.arange(n_walkers)
         ends = (window == 0, window == n_windows - 1)
         known = expected.part(windows.first[window], windows.last[window])
-        walks.append(make_walk(walkers, part, windows.first[window], intervals[window], settings, ends, known))
-    measurement = Measurement.of(engine.oracle, settings)
+        walk = make_walk(walkers, part, windows.first[window], intervals[window], settings, ends, known, own.schedule)
+        walks.append(walk)
+    measurement = Measurement.of(engine.oracle, settings, own.observables)
     exchange = Exchange(layout, settings.seed)
     return Calculation(
         engine, settings, ranks, composition, grid, found, coverage, layout, windows, walks, exchange, measurement

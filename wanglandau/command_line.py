@@ -225,7 +225,7 @@ def _guarded(prefix: str, run: Callable[[], Report]) -> Report:
 
 
 def _failed(prefix: str, message: str, exit_code: int) -> Report:
-    line = " ".join(message.split())
+    line = _printable(" ".join(message.split()))
     print(f"{prefix}: error: {line}", file=sys.stderr)
     return Report("", {"error": line, "exit_code": exit_code}, exit_code)
 
@@ -241,13 +241,18 @@ def _leave_at_once(program: str, message: str, as_json: bool) -> None:
 
 
 def _print(report: Report, as_json: bool) -> Ending:
-    text = json.dumps(to_json(report.values), allow_nan=False) if as_json else report.text
+    text = json.dumps(to_json(report.values), allow_nan=False) if as_json else _printable(report.text)
     try:
         if text:
             print(text, flush=True)
     except BrokenPipeError:  # the reader, say ``head``, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return Ending(report.exit_code, failed="error" in report.values)
+
+
+def _printable(text: str) -> str:
+    """Escape what a terminal would obey, and what no encoding holds."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 _TYPE_NAMES = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}

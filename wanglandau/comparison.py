@@ -32,7 +32,7 @@ class LnGDifference:
     rms, largest, mean : float
         Root mean square, largest absolute value and mean (with sign); nan without bins.
     median_z : float
-        Median of |difference| / standard error; 0.67 if errors are Gaussian and of the stated size.
+        Median of the absolute difference over the standard error; 0.67 if errors are Gaussian and of the stated size.
     """
 
     bins: int

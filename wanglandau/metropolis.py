@@ -24,7 +24,9 @@ from wanglandau.levels import MEV_PER_RY
 from wanglandau.metropolis_keeping import PROPOSING, SAMPLING, MetropolisKeeper
 from wanglandau.metropolis_sampler import Listener, Sampler
 from wanglandau.metropolis_settings import MetropolisSettings, ProposalSettings, checked_temperatures
-from wanglandau.observables import Observable, standard_observables
+from wanglandau.move import Move
+from wanglandau.move_check import check_move
+from wanglandau.observables import Observable, checked_observables, standard_observables
 from wanglandau.oracle import EnergyOracle
 from wanglandau.orderly_end import Interrupted
 from wanglandau.ranks import OneProcess, default_threads
@@ -94,11 +96,12 @@ def sample_metropolis(
     temperatures: Sequence[float] | np.ndarray,
     settings: MetropolisSettings,
     *,
-    observables: Sequence[Observable] | None = None,
+    observables: Sequence[Observable] = (),
     listener: Listener | None = None,
     progress: bool = True,
     proposal: Proposal | None = None,
     keeper: MetropolisKeeper | None = None,
+    move: Move | None = None,
 ) -> MetropolisResult:
     """Sample thermal averages.
 
@@ -111,7 +114,7 @@ def sample_metropolis(
         With parallel tempering at least two; others are put between them where the settings say so.
     settings : MetropolisSettings
     observables : sequence of Observable, optional
-        Default: :func:`~wanglandau.observables.standard_observables`, or none if the settings say so.
+        Measured beside the standard ones, which the settings turn off.
     listener : callable, optional
         Called at every measurement.
     progress : bool
@@ -120,6 +123,8 @@ def sample_metropolis(
         A cheap oracle whose chains of trials ``oracle`` decides on; see :mod:`wanglandau.delayed_acceptance`.
     keeper : MetropolisKeeper, optional
         Writes checkpoints, and gives the one to go on from.
+    move : Move, optional
+        What a trial changes; default: two unlike sites swap or, in the semi-grand ensemble, one flips.
 
     Raises
     ------
@@ -139,15 +144,17 @@ def sample_metropolis(
     if proposal is not None:
         proposal.check(oracle)
         settings = proposal.settings.in_rounds(settings)
-    if observables is None:  # what a dear oracle predicts of the sites would be as dear as its energy
-        predicts = oracle if proposal is None else None
-        observables = standard_observables(oracle.lattice, predicts) if settings.observables else []
-    with _pool(Engine.fastest(oracle if proposal is None else proposal.oracle), settings.threads) as pool:
+    if move is not None:
+        check_move(move, oracle.lattice.n_sites, None if semigrand else composition)
+    predicts = oracle if proposal is None else None  # what a dear oracle tells of sites would be as dear as its energy
+    standard = standard_observables(oracle.lattice, predicts) if settings.observables else []
+    measured = standard + checked_observables(observables, oracle.lattice)
+    with _pool(Engine.fastest(oracle if proposal is None else proposal.oracle, move), settings.threads) as pool:
         start, exchange_seed, decisions = np.random.SeedSequence(settings.seed).spawn(3)
         chains = _start(pool, None if semigrand else composition, wanted, settings, start, keeper)
         if proposal is not None:
             chains = _delayed(pool, chains, AskedOnce(oracle), proposal.settings, decisions, progress, keeper)
-        sampler = Sampler(pool, chains, settings, list(observables), listener, keeper=keeper)
+        sampler = Sampler(pool, chains, settings, measured, listener, keeper=keeper)
         if settings.tempering:
             seed = int(exchange_seed.generate_state(1, np.uint64)[0])
             sampler.exchange = TemperatureExchange(chains.n_chains, len(chains.temperatures), seed)

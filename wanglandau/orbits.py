@@ -86,7 +86,7 @@ def canonical_keys(permutations: np.ndarray, occupations: np.ndarray) -> np.ndar
     Parameters
     ----------
     permutations : int32[n_operations, n_sites]
-        All operations of the group, as in :attr:`Lattice.symmetry`.
+        All operations of the group, as in :attr:`wanglandau.lattice.Lattice.symmetry`.
     occupations : int8[n, n_sites]
 
     Returns

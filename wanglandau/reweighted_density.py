@@ -37,6 +37,7 @@ MIN_EFFECTIVE = 20.0
 """Effective samples below which a temperature is not to be trusted: an average over fewer has errors that are
 themselves unknown by more than a sixth."""
 MAX_EFFECTIVE = 1e6
+"""Effective samples are counted no further: what was listed whole leaves nothing to chance."""
 MAX_UNSEEN = 0.1
 """Weight that the draws may miss, as a part of that found."""
 SAMPLES_PER_BIN = 10

@@ -11,6 +11,7 @@ It is packed state (see :mod:`wanglandau.state_tree`) of one dict::
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,12 @@ from wanglandau.state_tree import pack, unpack
 
 SCHEMA = 1
 KIND = "dos"
+SUFFIX = ".checkpoint"
+MORE_TRIALS = 4
+"""How many times as many trials to propose where those allowed were not enough."""
+MORE_PRECISE = 2
+SPENT = 0.999
+"""Part of the trials allowed from which on they are spent: whole rounds do not fill them up."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class Kept:
 
 def checkpoint_of(out: Path) -> Path:
     """Return where the checkpoint of a result file is kept."""
-    return out.with_name(f"{out.name}.checkpoint")
+    return out.with_name(f"{out.name}{SUFFIX}")
 
 
 def read_kept(path: Path) -> Kept:
@@ -109,3 +116,23 @@ def unpack_kept(content: bytes) -> Kept:
     found = unpack(content, ())
     state = PackedState(found["common"].tobytes(), [share.tobytes() for share in found["shares"]])
     return Kept(found["header"], found["history"], found["progress"], state, found["sequence"])
+
+
+def command_after(kept: Kept) -> str:
+    """Return the command that goes on with a calculation; with a larger budget where it has spent its own."""
+    command, settings = str(kept.header["command"]), kept.header["settings"]
+    if not kept.header["finished"]:
+        return command
+    if kept.progress["trials"] >= SPENT * kept.progress["max_trials"]:
+        return with_option(command, "--max-trials", str(MORE_TRIALS * settings["max_trials"]))
+    return with_option(command, "--precision", f"{settings['precision'] / MORE_PRECISE:g}")
+
+
+def with_option(command: str, flag: str, value: str) -> str:
+    """Return a command line with another value of an option."""
+    words = shlex.split(command)
+    if flag in words:
+        words[words.index(flag) + 1] = value
+    else:
+        words += [flag, value]
+    return shlex.join(words)

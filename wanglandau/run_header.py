@@ -15,6 +15,7 @@ from wanglandau import __version__
 from wanglandau.calculation import walkers_of
 from wanglandau.engine import Engine
 from wanglandau.errors import InputError
+from wanglandau.extensions import NONE, Extensions
 from wanglandau.run_checkpoint import KIND, SCHEMA
 from wanglandau.settings import WangLandauSettings
 from wanglandau.starting import number_of_windows
@@ -29,6 +30,7 @@ def describe_run(
     engine: Engine,
     composition: int | None,
     settings: WangLandauSettings,
+    own: Extensions = NONE,
 ) -> dict[str, Any]:
     """Return the header of a checkpoint, ready for JSON.
 
@@ -41,6 +43,7 @@ def describe_run(
     engine : Engine
     composition : int or None
     settings : WangLandauSettings
+    own : Extensions
     """
     oracle = engine.oracle
     n_walkers = walkers_of(settings, engine, number_of_windows(settings, oracle.lattice.n_sites))
@@ -60,7 +63,9 @@ def describe_run(
             "engine": "accelerator" if engine.takes_to_device(n_walkers) else kind,
             "composition": composition,
             "walkers of a histogram": n_walkers,
-        },
+            "move": "customary" if engine.move is None else engine.move.name,
+        }
+        | own.describe(settings),
         "settings": plain_settings(settings),
     }
 

@@ -17,11 +17,12 @@ from wanglandau.calculation import Calculation, plan
 from wanglandau.checkpoint_file import checkpoint_exists, remove_checkpoint, write_checkpoint
 from wanglandau.engine import Engine
 from wanglandau.errors import InputError
+from wanglandau.extensions import Extensions
 from wanglandau.interruption import Interruption
 from wanglandau.provenance import versions
 from wanglandau.ranks import Ranks
 from wanglandau.result_parts import now
-from wanglandau.run_checkpoint import Kept, PackedState, pack_kept, read_kept, unpack_kept
+from wanglandau.run_checkpoint import Kept, PackedState, command_after, pack_kept, read_kept, unpack_kept
 from wanglandau.run_header import check_same, describe_run
 from wanglandau.run_progress import gather_progress
 from wanglandau.run_state import gather_state, restore
@@ -80,7 +81,7 @@ class RunKeeper:
         self.interruption.rescue = self._rescue
 
     def calculation(
-        self, engine: Engine, composition: int | None, settings: WangLandauSettings, ranks: Ranks
+        self, engine: Engine, composition: int | None, settings: WangLandauSettings, ranks: Ranks, own: Extensions
     ) -> Calculation:
         """Go on with what was kept, or plan a calculation.
 
@@ -91,19 +92,19 @@ class RunKeeper:
         KeyboardInterrupt
             If the planning, of which nothing can be kept, was interrupted.
         """
-        self._header = describe_run(*self.names, engine, composition, settings) | {
+        self._header = describe_run(*self.names, engine, composition, settings, own) | {
             "command": self.command,
             "finished": False,
         }
         kept = self._read(ranks) if self.resume else None
         if kept is None:
             engine.on_trials = self._end_planning
-            calculation = plan(engine, composition, settings, ranks)
+            calculation = plan(engine, composition, settings, ranks, own)
             if ranks.rank == 0:
                 remove_checkpoint(self.path)
         else:
             check_same(kept.header, self._header, str(self.path))
-            calculation = restore(kept.state, engine, settings, ranks)
+            calculation = restore(kept.state, engine, settings, ranks, own)
             self._take_history(kept)
         self._calculation = calculation
         self._due = self._check_began = time.monotonic()
@@ -150,16 +151,23 @@ class RunKeeper:
         if calculation.ranks.size == 1 and self._write(calculation):
             print(f"checkpoint in {self.path}; to go on: {self.command}", file=sys.stderr)
 
-    def conclude(self, trusted: bool) -> None:
-        """After the result is written: remove the checkpoint, or keep the state from which a larger budget goes on."""
+    def conclude(self, trusted: bool) -> str:
+        """After the result is written: remove the checkpoint, or keep the state from which a larger budget goes on.
+
+        Returns
+        -------
+        str
+            The command that goes on with a larger budget; empty where there is no need or no way.
+        """
         if trusted or self._resting is None:
             remove_checkpoint(self.path)
-            return
+            return ""
         state, progress = self._resting
         try:
-            self._write_state(state, progress, finished=True)
+            return command_after(self._write_state(state, progress, finished=True))
         except OSError as error:
             print(f"warning: {self.path} cannot be written: {error.strerror}", file=sys.stderr)
+            return ""
 
     @property
     def duration_s(self) -> float:
@@ -240,12 +248,13 @@ class RunKeeper:
         self.interruption.checkpoint_time = time.monotonic() - began
         return not failed
 
-    def _write_state(self, state: PackedState, progress: dict[str, Any], finished: bool = False) -> None:
+    def _write_state(self, state: PackedState, progress: dict[str, Any], finished: bool = False) -> Kept:
         header = self._header | {"finished": finished}
         history = self.history | {"duration_s": self.duration_s}
         kept = Kept(header, history, progress, state, self._sequence + 1)
         write_checkpoint(self.path, pack_kept(kept), self._sequence + 1)
         self._sequence += 1
+        return kept
 
     def _rescue(self) -> None:
         """End the process where the oracle takes longer than that may take; walkers are at rest meanwhile."""

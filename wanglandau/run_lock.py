@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,8 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_TRIES, _BETWEEN = 5, 0.05
+"""How often, and after how many seconds, a lock is tried again: somebody may just be looking whether it is held."""
 
 
 @contextmanager
@@ -54,19 +57,41 @@ def lock_file(path: Path, what: str) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
         if fcntl is not None:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _take(descriptor, fcntl.LOCK_EX, _TRIES):
                 os.close(descriptor)
-                raise InputError(
-                    f"{what} is in use by {_owner(path)}; wait for it, end it, or choose another name"
-                ) from None
+                raise InputError(f"{what} is in use by {_owner(path)}; wait for it, end it, or choose another name")
             if not _is_still(path, descriptor):  # the one before has just removed it
                 os.close(descriptor)
                 continue
         os.ftruncate(descriptor, 0)
         os.write(descriptor, json.dumps(_myself()).encode())
         return descriptor
+
+
+def holder_of(path: Path) -> str | None:
+    """Say who holds a lock, ``process N on HOST``; None if nobody does, or nobody can tell (Windows)."""
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return None if _take(descriptor, fcntl.LOCK_SH, 1) else _owner(path)
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, kind: int, tries: int) -> bool:
+    for number in range(tries):
+        if number:
+            time.sleep(_BETWEEN)
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        return True
+    return False
 
 
 def _myself() -> dict[str, object]:

@@ -17,6 +17,7 @@ from wanglandau.end_bins import EndBin
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.engine import Engine
 from wanglandau.errors import InputError
+from wanglandau.extensions import NONE, Extensions
 from wanglandau.ground_state import LowestStates
 from wanglandau.joint_histogram import JointHistogram
 from wanglandau.measurement import Measurement
@@ -82,7 +83,9 @@ def gather_state(calculation: Calculation) -> PackedState:
     return PackedState(pack_common(calculation), shares)
 
 
-def restore(state: PackedState, engine: Engine, settings: WangLandauSettings, ranks: Ranks) -> Calculation:
+def restore(
+    state: PackedState, engine: Engine, settings: WangLandauSettings, ranks: Ranks, own: Extensions = NONE
+) -> Calculation:
     """Make a calculation of its state, with the walks of this process.
 
     Raises
@@ -91,15 +94,16 @@ def restore(state: PackedState, engine: Engine, settings: WangLandauSettings, ra
         If the state is none that this version writes, or there are more processes than walks.
     """
     common = unpack(state.common, _CLASSES)
-    shares = [unpack(share, _CLASSES) for share in state.shares]
+    classes = (*_CLASSES, *own.state_classes(settings))
+    shares = [unpack(share, classes) for share in state.shares]
     walks: list[Walk] = [walk for share in shares for walk in share["walks"]]
     measured: list[dict[str, Any]] = [item for share in shares for item in share["measured"]]
     layout: Layout = common["layout"]
     if ranks.size > layout.size:
         raise InputError(f"{ranks.size} processes for {layout.size} walks; start at most {layout.size}")
-    own = share_of(layout.size, ranks)
-    measurement = Measurement.of(engine.oracle, settings)
-    for place, number in enumerate(own):
+    mine = share_of(layout.size, ranks)
+    measurement = Measurement.of(engine.oracle, settings, own.observables)
+    for place, number in enumerate(mine):
         for name in _MEASURED:
             if measured[number][name] is not None:
                 getattr(measurement, name)[place] = measured[number][name]
@@ -108,7 +112,7 @@ def restore(state: PackedState, engine: Engine, settings: WangLandauSettings, ra
         engine=engine,
         settings=settings,
         ranks=ranks,
-        walks=[walks[number] for number in own],
+        walks=[walks[number] for number in mine],
         measurement=measurement,
         **named,
     )

@@ -8,6 +8,7 @@ their number.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -18,11 +19,17 @@ from wanglandau.calculation import Calculation, plan
 from wanglandau.combination import combine
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.engine import Engine
-from wanglandau.errors import OracleError
+from wanglandau.errors import InputError, OracleError
+from wanglandau.extensions import Extensions
+from wanglandau.move import Move
+from wanglandau.move_check import check_move
+from wanglandau.observables import Observable
 from wanglandau.oracle import EnergyOracle
 from wanglandau.ranks import OneProcess, Ranks, default_threads, share_of
 from wanglandau.replica_exchange import average_teams
 from wanglandau.sampled_density import SampledDensity, bins_of_interest, conclude, standard_error_rms
+from wanglandau.schedule import OneOverT
+from wanglandau.schedule_factories import ScheduleFactory
 from wanglandau.settings import WangLandauSettings
 from wanglandau.verdict import round_trips_needed
 
@@ -34,7 +41,12 @@ class Keeper(Protocol):
     """What keeps the state of a calculation that may be interrupted; see :mod:`wanglandau.run_keeper`."""
 
     def calculation(
-        self, engine: Engine, composition: int | None, settings: WangLandauSettings, ranks: Ranks
+        self,
+        engine: Engine,
+        composition: int | None,
+        settings: WangLandauSettings,
+        ranks: Ranks,
+        own: Extensions,
     ) -> Calculation:
         """Return the calculation that was kept, or plan one."""
         ...
@@ -64,9 +76,14 @@ class _Unkept:
     """Keeps nothing."""
 
     def calculation(
-        self, engine: Engine, composition: int | None, settings: WangLandauSettings, ranks: Ranks
+        self,
+        engine: Engine,
+        composition: int | None,
+        settings: WangLandauSettings,
+        ranks: Ranks,
+        own: Extensions,
     ) -> Calculation:
-        return plan(engine, composition, settings, ranks)
+        return plan(engine, composition, settings, ranks, own)
 
     def attend(self, calculation: Calculation, at_check: bool) -> None:
         pass
@@ -85,6 +102,10 @@ def sample_density(
     progress: bool = True,
     ranks: Ranks | None = None,
     keeper: Keeper | None = None,
+    *,
+    move: Move | None = None,
+    observables: Sequence[Observable] = (),
+    schedule: ScheduleFactory | None = None,
 ) -> SampledDensity:
     """Estimate the density of states of one composition, or of all.
 
@@ -100,18 +121,29 @@ def sample_density(
         Processes that share the work; this one alone by default.
     keeper : Keeper, optional
         Keeps checkpoints and decides on interruptions. Without, Ctrl-C ends the runs with what they have found.
+    move : Move, optional
+        What a trial changes; default: two unlike sites swap or, with all compositions, one flips. From the search for
+        the range of energies onwards, all walks go by it.
+    observables : sequence of Observable, optional
+        Measured in production beside the standard ones, which the settings turn off.
+    schedule : ScheduleFactory, optional
+        Makes the schedule of every walk, instead of the one that the settings name.
 
     Raises
     ------
     InputError
-        If composition, window or bins are impossible for this oracle.
+        If composition, window or bins are impossible for this oracle, or what is added does not fit the rest.
     OracleError
         If an energy cannot be had.
     """
-    engine = Engine.fastest(oracle)
+    engine = Engine.fastest(oracle, move)
     wanted = composition if settings.ensemble == "canonical" else None
+    if move is not None:
+        check_move(move, oracle.lattice.n_sites, wanted)
+    if schedule is not None and (settings.schedule is not None or settings.lowest_temperature is not None):
+        raise InputError("a schedule of your own goes without schedule and lowest_temperature in the settings")
     kept = keeper or _Unkept()
-    calculation = kept.calculation(engine, wanted, settings, ranks or OneProcess())
+    calculation = kept.calculation(engine, wanted, settings, ranks or OneProcess(), Extensions(observables, schedule))
     interrupted = advance_calculation(calculation, progress, keeper)
     if not calculation.rounds:
         raise KeyboardInterrupt("interrupted before the first trial")
@@ -213,9 +245,9 @@ def _finished(calculation: Calculation) -> bool:
     if settings.production and not calculation.producing:
         return False
     if not settings.production:
-        phases = ranks.gather(np.array([walk.schedule.phase for walk in calculation.walks]))
+        halving = [isinstance(walk.schedule, OneOverT) and walk.schedule.phase < 2 for walk in calculation.walks]
         ln_f = ranks.gather(np.array([walk.ln_f for walk in calculation.walks]))
-        if settings.schedule_name == "1/t" and phases.min() < 2:
+        if ranks.gather(np.array(halving, dtype=np.int64)).any():
             return False
         if ln_f.max() < settings.final_ln_f:
             return True

@@ -20,6 +20,10 @@ from wanglandau.errors import InputError
 
 _TREE = np.dtype(np.uint8)
 _PLAIN = (bool, int, float, str)
+SPARSE_FROM = 10_000
+"""Size of arrays of whole numbers from which on it is looked whether they are mostly zero,"""
+SPARSE_BELOW = 0.5
+"""and part of their size below which the other form is kept."""
 
 
 def pack(value: Any) -> bytes:
@@ -109,8 +113,9 @@ class _Writer:
             kind = array.dtype.descr if array.dtype.names else array.dtype.str
             self._places[id(array)] = len(self.arrays)
             self._alive.append(array)
-            self.kinds.append([kind, list(array.shape)])
-            self.arrays.append(np.frombuffer(np.ascontiguousarray(array).tobytes(), dtype=_TREE))
+            content, sparse = _content_of(array)
+            self.kinds.append([kind, list(array.shape), sparse])
+            self.arrays.append(content)
         return self._places[id(array)]
 
 
@@ -151,12 +156,31 @@ class _Reader:
         return made
 
 
+def _content_of(array: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the bytes of an array and, of one that is mostly zero, how many numbers of it are not.
+
+    Of such an array the places of those numbers are kept and the numbers themselves.
+    """
+    flat = np.ascontiguousarray(array).reshape(-1)
+    if array.dtype.kind in "iu" and array.size >= SPARSE_FROM:  # floats have a zero with a sign
+        places = np.flatnonzero(flat)
+        if len(places) * (1 + places.itemsize / array.itemsize) < SPARSE_BELOW * array.size:
+            content = places.astype("<i8").tobytes() + flat[places].tobytes()
+            return np.frombuffer(content, dtype=_TREE), len(places)
+    return np.frombuffer(flat.tobytes(), dtype=_TREE), -1
+
+
 def _as_kind(raw: np.ndarray, kind: Any) -> np.ndarray:
     """Give raw bytes their type and shape, as an array that may be written to."""
-    described, shape = kind
+    described, shape, sparse = kind
     dtype = np.dtype([_described(item) for item in described] if isinstance(described, list) else described)
     if dtype.hasobject:
         raise ValueError(f"arrays of {dtype} are not read")
+    if sparse >= 0:
+        places, values = np.split(raw, [8 * sparse])
+        array = np.zeros(shape, dtype=dtype)
+        array.reshape(-1)[np.frombuffer(places.tobytes(), dtype="<i8")] = np.frombuffer(values.tobytes(), dtype=dtype)
+        return array
     return np.frombuffer(bytearray(raw.tobytes()), dtype=dtype).reshape(shape)
 
 

@@ -213,7 +213,7 @@ def eigenvalue_deviation(moves: np.ndarray) -> float:
     Returns
     -------
     float
-        |largest eigenvalue - 1|.
+        Distance of the largest eigenvalue from 1.
     """
     inner = _occupied(moves)
     return float(abs(eigvals(inner / (inner.sum() / len(inner))).real.max() - 1.0))

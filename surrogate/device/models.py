@@ -25,7 +25,7 @@ LARGEST_HALF = 65504.0
 
 @dataclass(frozen=True)
 class PackedModel:
-    """A model as :func:`surrogate.device.fused.fused_turn` takes it.
+    """A model as ``surrogate.device.fused.fused_turn`` takes it.
 
     Attributes
     ----------

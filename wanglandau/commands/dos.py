@@ -72,7 +72,9 @@ def dos(
 
     given = {"oracle": oracle, "composition": composition, "repeat": repeat, "settings": settings, "keeping": keeping}
     with interruptible(keeping.max_walltime) as interruption:
-        from wanglandau.commands.keeping import end_at_once, one_writer  # slow to import: signals count from here on
+        # slow to import: signals count from here on
+        from wanglandau.commands.keeping import end_at_once, one_writer
+        from wanglandau.orderly_end import ending_in_order
         from wanglandau.ranks import launched_ranks
 
         interruption.rescue = lambda: end_at_once(f"interrupted ({interruption.reason}) before anything was done")
@@ -83,7 +85,14 @@ def dos(
         job = Job(chosen, oracle, energies, n_second, settings, keeping, files, _command(system, given | asdict(files)))
         ranks = launched_ranks()
         with one_writer(files.out, ranks):
-            return _carry_out(job, ranks, interruption)
+            record, said = _sample(job, ranks, interruption)
+    if record is None:
+        return Report("")  # another process reports; the exit code of all is the largest
+    more = f"the density of states is in {files.out}, what was to be done with it is not; the same command does that"
+    with ending_in_order(more, interruption.remaining()) as later:
+        if interruption.asked.is_set():
+            later.ask(interruption.reason)
+        return _report(job, record, said)
 
 
 @dataclass(frozen=True)
@@ -143,8 +152,8 @@ def _check(files: Files, oracle: EnergyOracle, settings: WangLandauSettings) -> 
         raise InputError("a figure of one density of states is no use here; draw with wanglandau mixing OUT --figure")
 
 
-def _carry_out(job: Job, ranks: Ranks, interruption: Interruption) -> Report:
-    """Sample, unless the result is there already, and write what there is to write."""
+def _sample(job: Job, ranks: Ranks, interruption: Interruption) -> tuple[RunRecord | SemigrandRecord | None, str]:
+    """Sample, unless the result is there already, and write it; the first process returns it and says what it did."""
     from wanglandau.commands.keeping import by_first, check_free, end_at_once, finished_result
     from wanglandau.run_checkpoint import checkpoint_of
     from wanglandau.run_keeper import RunKeeper
@@ -160,24 +169,18 @@ def _carry_out(job: Job, ranks: Ranks, interruption: Interruption) -> Report:
         return None
 
     there, found = by_first(look, ranks)
-    if found is not None:
-        return _report(job, found, f"{out} was finished before; nothing was computed")
     if there:
-        return _quiet()
+        return found, f"{out} was finished before; nothing was computed"
     names = job.system.name, job.specification
     interval = job.keeping.checkpoint_interval
     keeper = RunKeeper(checkpoint, names, job.command, interruption, interval, resume, end_at_once)
     sampled = sample_density(job.oracle, job.composition, job.settings, ranks=ranks, keeper=keeper)
     record = _record(job, sampled, keeper)
     if ranks.rank:
-        return _quiet()  # the exit code of all is the largest
+        return None, ""
     _write(out, record)
-    keeper.conclude(record.verdict["trusted"])
-    return _report(job, record, f"written to {out}")
-
-
-def _quiet() -> Report:
-    return Report("")
+    more = keeper.conclude(record.verdict["trusted"])
+    return record, f"written to {out}" + (f"; to go on with more: {more}" if more else "")
 
 
 def _record(job: Job, sampled: SampledDensity, keeper: RunKeeper) -> RunRecord | SemigrandRecord:

@@ -119,7 +119,7 @@ def finished_result(
         print(f"warning: {error}; it will be replaced", file=sys.stderr)
         return None
     found = _differences(record, oracle, composition, settings)
-    if found:
+    if found and not checkpoint_exists(checkpoint):  # else that decides whether they go together
         print(f"warning: {out} holds another calculation ({'; '.join(found)}), which will be replaced", file=sys.stderr)
     return None if found else record
 

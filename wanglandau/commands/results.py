@@ -150,13 +150,28 @@ def compare(run: Path, exact: Path, /, *, other_oracle: bool = False) -> Report:
 
 
 def inspect(file: Path, /) -> Report:
-    """Tell what a result file is, how it was made and whether to trust it.
+    """Tell what a result file is, how it was made and whether to trust it; of dos, how far one is that is not over.
 
     Parameters
     ----------
     file
-        A file written by dos, exact, metropolis or reweight.
+        A file written by dos, exact, metropolis or reweight, or one that dos is about to write.
     """
+    from wanglandau.checkpoint_inspection import describe_unfinished, result_of
+
+    unfinished = describe_unfinished(file)
+    if unfinished is None:
+        return _inspect_result(file)
+    text, values = unfinished
+    if not result_of(file).exists():
+        return Report(text, {"unfinished": values})
+    result = _inspect_result(result_of(file))
+    told = f"{result.text}\n\nbeside it a calculation that is not over:\n{text}"
+    both: dict[str, Any] = {**result.values, "unfinished": values}
+    return Report(told, both)
+
+
+def _inspect_result(file: Path) -> Report:
     from wanglandau.inspection import describe_any
     from wanglandau.result_parts import METROPOLIS_KIND, REWEIGHTED_KIND, kind_of
     from wanglandau.semigrand_file import read_any_result
