@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wanglandau.calculation import Calculation, plan
 from wanglandau.engine import Engine
+from wanglandau.extensions import Extensions
 from wanglandau.orderly_end import end_asked_for, stop_if_asked
 from wanglandau.ranks import Ranks
 from wanglandau.settings import WangLandauSettings
@@ -13,11 +14,16 @@ class DropsWhenAsked:
     """Keeps nothing; see :class:`wanglandau.sampling.Keeper`, and :func:`wanglandau.orderly_end.stop_if_asked`."""
 
     def calculation(
-        self, engine: Engine, composition: int | None, settings: WangLandauSettings, ranks: Ranks
+        self,
+        engine: Engine,
+        composition: int | None,
+        settings: WangLandauSettings,
+        ranks: Ranks,
+        own: Extensions,
     ) -> Calculation:
         """Plan a calculation."""
         engine.on_trials = lambda n_trials: stop_if_asked()
-        calculation = plan(engine, composition, settings, ranks)
+        calculation = plan(engine, composition, settings, ranks, own)
         engine.pause_if(end_asked_for)
         return calculation
 
