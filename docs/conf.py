@@ -1,4 +1,7 @@
-"""Settings of Sphinx for the pages and the API reference; ``make docs`` builds them without network."""
+"""Settings of Sphinx for all pages of the repository and the API reference; ``make docs`` builds them without network.
+
+The source folder is that of the repository, so that pages link to each other, and to scripts and tests, as they do there.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ version = release = wanglandau.__version__
 copyright = "the authors of alloy-wanglandau, BSD-3-Clause"
 
 extensions = ["sphinx.ext.autodoc", "myst_parser"]
-exclude_patterns = ["_build"]
+root_doc = "docs/index"
+include_patterns = ["*.md", "docs/**", "examples/**.md", "surrogate/**.md"]
+exclude_patterns = ["docs/_build", "docs/module_pages.py", ".*", "runs", "build"]
+suppress_warnings = ["toc.not_included"]  # reports to which others lead
 autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
 autodoc_use_type_comments = False
 

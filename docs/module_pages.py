@@ -6,31 +6,36 @@ Modules are found as files and their first sentences read without importing them
 from __future__ import annotations
 
 import ast
-import shutil
 from pathlib import Path
 
 PACKAGES = ("wanglandau", "surrogate", "lsms_bridge")
 
 
 def write_module_pages(root: Path, folder: Path) -> list[str]:
-    """Write all pages anew and return the names of the modules.
+    """Bring all pages up to date, touching only those that change, and return the names of the modules.
 
     Parameters
     ----------
     root : Path
         Where the packages are.
     folder : Path
-        Holds nothing but these pages; emptied first.
+        Holds nothing but these pages; others are removed.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    pages: dict[str, str] = {}
     names = []
     for package in PACKAGES:
         modules = {_module_name(file, root): _first_sentence(file) for file in _files(root / package)}
-        for name in modules:
-            (folder / f"{name}.rst").write_text(_page(name), encoding="utf-8")
-        (folder / f"{package}.rst").write_text(_package_page(package, modules), encoding="utf-8")
+        pages |= {name: _page(name) for name in modules}
+        pages[package] = _package_page(package, modules)
         names += modules
+    for file in folder.iterdir():
+        if file.stem not in pages:
+            file.unlink()
+    for name, text in pages.items():
+        file = folder / f"{name}.rst"
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
     return names
 
 

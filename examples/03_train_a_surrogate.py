@@ -1,6 +1,6 @@
 """Train a surrogate on first-principles data and look at what it gets wrong before believing it.
 
-The shipped CuAu set holds LSMS energies and charges of some 170 inequivalent configurations. Four fifths of the
+The shipped CuAu set holds LSMS energies and charges of 327 configurations. Four fifths of the
 symmetry orbits train the lattice network, the last fifth tests it; a parity plot shows both.
 
 Run: python examples/03_train_a_surrogate.py [--smoke]        (writes parity.png)

@@ -5,7 +5,7 @@ out of traps. A Wang-Landau walk samples all energies alike and is reweighted to
 share only the energy and the bookkeeping of moves, so their agreement tests both; for 32 atoms the exact heat
 capacity tests them once more.
 
-Run: python examples/09_metropolis.py [--smoke]
+Run: python examples/09_metropolis.py [--smoke]        (writes three-ways.png)
 """
 
 import sys
@@ -13,6 +13,7 @@ import sys
 import numpy as np
 
 from wanglandau.exact import exact_levels
+from wanglandau.figure_style import CAPACITY_LABEL, EXACT, MARK, SAMPLED, TEMPERATURE_LABEL, new_figure, save_figure
 from wanglandau.levels import MEV_PER_RY, Levels
 from wanglandau.metropolis import sample_metropolis
 from wanglandau.metropolis_averages import average_all
@@ -50,3 +51,14 @@ for place, (row, temperature) in enumerate(zip(rows, wanted, strict=True)):
         text = f"{u * MEV_PER_RY / 32:12.3f} +- {u_error * MEV_PER_RY / 32:.3f}  {c / 32:14.4f} +- {c_error / 32:.4f}"
         print(f"{temperature:6.0f}  {name:12} {text}")
 print(f"exchanges succeed with probability {tempered.exchange.rates.min():.2f} at least")
+
+grid = np.linspace(300.0, 1000.0, 141)
+with new_figure(5.5, 3.6) as figure:
+    axes = figure.subplots()
+    truth = thermodynamics(Levels.exact(32, levels.energies, levels.degeneracies), grid)
+    axes.plot(grid, truth.heat_capacity / 32, color=EXACT, label="exact")
+    axes.plot(grid, thermodynamics(flat.density, grid).heat_capacity / 32, "--", color=SAMPLED, label="Wang-Landau")
+    axes.errorbar(wanted, heat.values[rows] / 32, heat.errors[rows] / 32, fmt="o", color=MARK, label="tempering")
+    axes.set(xlabel=TEMPERATURE_LABEL, ylabel=CAPACITY_LABEL)
+    axes.legend()
+    save_figure(figure, "three-ways.png", "32 atoms on fcc, nearest neighbours, an unlike bond 50 meV below a like one")

@@ -72,13 +72,13 @@ def learn(
     from lsms_bridge.configuration import load_configuration
     from lsms_bridge.executors import open_executor
     from lsms_bridge.oracle import LsmsOracle
-    from wanglandau.commands.preparation import check_writable
+    from wanglandau.commands.preparation import check_folder
     from wanglandau.oracle_registry import load_oracle
     from wanglandau.systems import load_system
 
     chosen = load_system(system, repeat)
     folder = out or Path(f"{chosen.name}-learning")
-    check_writable(folder)
+    check_folder(folder)
     compositions = _compositions(chosen, composition)
     how = (compositions, settings, members, epochs, folder)
     if (lsms is None) == (oracle is None):

@@ -189,6 +189,36 @@ def read_records(folder: Path, lattice: Lattice, physics: Mapping[str, Any]) -> 
     return list(_read(folder / LOG_NAME, _header(lattice, physics), lattice.n_sites).values())
 
 
+def read_any_records(folder: Path) -> tuple[dict[str, Any], list[Record]]:
+    """Read a log of whatever lattice and physics, without a lock.
+
+    Returns
+    -------
+    header : dict
+        ``species``, ``lattice`` and ``physics`` of the results.
+    records : list of Record
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is damaged.
+    """
+    path = folder / LOG_NAME
+    header, lines = _read_header(path), iter(_read_lines(path))
+    next(lines, None)
+    first = next((len(str(line["record"].get("occupations", ""))) for line in lines if line and "record" in line), 0)
+    return header, list(_read(path, header, first).values())
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    first = next(_read_lines(path), None)
+    if first is None or not isinstance(first.get("header"), dict):
+        raise InputError(
+            f"{path} does not begin with its heading; it is damaged or no log of results; name another folder"
+        )
+    return first["header"]
+
+
 def _header(lattice: Lattice, physics: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "version": FORMAT_VERSION,
@@ -202,9 +232,7 @@ def _read(path: Path, header: Mapping[str, Any], n_sites: int) -> dict[str, Reco
     lines = list(_read_lines(path)) if path.exists() else []
     if not lines:
         return {}
-    if lines[0] is None or "header" not in lines[0]:
-        raise InputError(f"{path} does not begin with its heading; it is damaged or no log of results")
-    _check_header(path, lines[0]["header"], header)
+    _check_header(path, _read_header(path), header)
     records: dict[str, Record] = {}
     for place, line in enumerate(lines[1:], 2):
         record = None if line is None else _record(line, n_sites)

@@ -63,7 +63,7 @@ def find_runs(folder: Path) -> list[Path]:
         If the folder does not exist.
     """
     if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}")
+        raise InputError(f"there is no folder {folder}; give the one that holds the runs")
     found = [folder] if _holds_run(folder) else []
     level = [folder]
     for _ in range(MAX_DEPTH):

@@ -103,17 +103,21 @@ def read_configurations(path: Path, lattice: Lattice) -> np.ndarray:
     if path.suffix == ".h5":
         data = load_dataset(path)
         if data.lattice.fingerprint != lattice.fingerprint:
-            raise InputError(f"{path} is for another lattice")
+            raise InputError(
+                f"{path} is for another lattice of {data.lattice.n_sites} sites, this one has {lattice.n_sites}; "
+                "give a "
+                "data set of this cell"
+            )
         return data.occupations
     rows = []
     for place, line in enumerate(map(str.strip, read_text(path, "list", MAX_LIST, "ascii").splitlines()), 1):
         if not line or line.startswith("#"):
             continue
         if len(line) != lattice.n_sites or set(line) - {"0", "1"}:
-            raise InputError(f"{path}: line {place} is not {lattice.n_sites} times 0 or 1")
+            raise InputError(f"{path}: line {place} is not {lattice.n_sites} times 0 or 1; write one digit a site")
         rows.append(from_text(line))
     if not rows:
-        raise InputError(f"{path} holds no configuration")
+        raise InputError(f"{path} holds no configuration; write one on each line")
     return np.array(rows)
 
 

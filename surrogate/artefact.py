@@ -227,7 +227,9 @@ def check_schema(values: Any) -> None:
     """Refuse the parsed JSON of a card unless it has the schema version of this package."""
     if not isinstance(values, dict) or values.get("schema_version") != SCHEMA_VERSION:
         found = values.get("schema_version") if isinstance(values, dict) else None
-        raise InputError(f"its card has schema_version {found}; this version of the package reads {SCHEMA_VERSION}")
+        raise InputError(
+            f"its card has schema_version {found}; this version of the package reads {SCHEMA_VERSION}: train it anew"
+        )
 
 
 def save_artefact(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], card: WritableCard) -> None:
@@ -289,20 +291,20 @@ def read_artefact(path: str | os.PathLike[str], make: Callable[[str, dict[str, n
     except InputError as error:
         raise InputError(f"artefact {path} cannot be used: {error}") from error
     except (SafetensorError, *FAULTS) as error:
-        raise InputError(f"artefact {path} is damaged: {' '.join(str(error).split())}") from error
+        raise InputError(f"artefact {path} is damaged ({' '.join(str(error).split())}); train it anew") from error
 
 
 def _card_text(content: bytes) -> str:
     """Find the card in a safetensors file: eight bytes of header length, JSON header, data."""
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > len(content) - 8:
-        raise InputError("it is not a safetensors file, or truncated")
+        raise InputError("it is not a safetensors file, or truncated; make artefacts with 'surrogate train'")
     if length > MAX_HEADER:
-        raise InputError(f"its header of {length} bytes exceeds the limit of {MAX_HEADER}")
+        raise InputError(f"its header of {length} bytes exceeds the limit of {MAX_HEADER}; train it anew")
     try:
         header = parse_json(content[8 : 8 + length])
     except ValueError as error:
-        raise InputError("it is not a safetensors file, or damaged") from error
+        raise InputError("it is not a safetensors file, or damaged; make artefacts with 'surrogate train'") from error
     found = header.get("__metadata__") if isinstance(header, dict) else None
     if not isinstance(found, dict) or not isinstance(found.get("card"), str):
         raise InputError("it has no card; make artefacts with 'surrogate train'")

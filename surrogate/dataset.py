@@ -229,11 +229,12 @@ def _dataset_from(file: h5py.File) -> Dataset:
     attributes = {name: _decoded(value) for name, value in file.attrs.items() if name != KEY}
     if attributes["schema_version"] != SCHEMA_VERSION:
         raise InputError(
-            f"schema_version is {attributes['schema_version']}; this version of the package reads {SCHEMA_VERSION}"
+            f"schema_version is {attributes['schema_version']}; "
+            f"this version of the package reads {SCHEMA_VERSION}: make it anew"
         )
     n = len(file["energy"])
     if n > MAX_CONFIGURATIONS:
-        raise InputError(f"{n} configurations are more than the limit of {MAX_CONFIGURATIONS}")
+        raise InputError(f"{n} configurations are more than the limit of {MAX_CONFIGURATIONS}; give a smaller set")
     arrays = {name: _array(file[name], n) for name in file}
     lattice = Lattice(
         tuple(attributes["species"]),

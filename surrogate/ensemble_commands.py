@@ -11,6 +11,7 @@ from wanglandau.errors import InputError
 if TYPE_CHECKING:
     from surrogate.dataset import Dataset
     from surrogate.ensemble_artefact import Ensemble, EnsembleCard
+    from surrogate.evaluation import Keep
     from surrogate.model_keeping import ModelKeeper
 
 
@@ -27,7 +28,7 @@ def ensemble_settings(members: int | None, fraction: float | None, architecture:
             raise InputError("--member-fraction is for ensembles; add --members, for example --members 8")
         return None
     if architecture == "xgboost":
-        raise InputError("--members is for networks; no ensemble of xgboost models is offered")
+        raise InputError("--members is for networks; there is no ensemble of xgboost models: leave it out")
     return EnsembleSettings(members) if fraction is None else EnsembleSettings(members, fraction)
 
 
@@ -74,6 +75,7 @@ def cross_validated_ensemble(
     settings: tuple[Any, TrainingSettings],
     several: EnsembleSettings,
     folds: tuple[int, int, int],
+    keep: Keep | None = None,
 ) -> dict[str, Any]:
     """Cross-validate ensembles with their calibration; ``folds`` are number of folds, repeats and seed."""
     from tqdm import tqdm
@@ -86,6 +88,6 @@ def cross_validated_ensemble(
         return fit_ensemble(part, architecture, tasks, network, training, several, quiet=True)
 
     with tqdm(total=folds[0] * folds[1], desc="cross-validation", unit="fold", disable=None) as bar:
-        report = cross_validate_ensemble(data, fit, *folds, advance=bar.update)
+        report = cross_validate_ensemble(data, fit, *folds, advance=bar.update, keep=keep)
     many = f"ensemble of {several.members} {architecture}"
     return {"model": f"{many}, {folds[0]}-fold cross-validation over orbits, repeated {folds[1]} times"} | report

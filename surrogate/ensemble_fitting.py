@@ -22,7 +22,7 @@ from surrogate.calibration import calibration, spread_scale
 from surrogate.dataset import Dataset, folds_by_orbit
 from surrogate.ensemble_artefact import Ensemble, EnsembleCard
 from surrogate.ensemble_oracle import EnsembleSurrogateOracle
-from surrogate.evaluation import evaluate
+from surrogate.evaluation import Keep, evaluate
 from surrogate.fitting import describe_dataset, fit_network
 from surrogate.group_means import without_group_means
 from surrogate.model_keeping import ModelKeeper
@@ -96,7 +96,14 @@ def unseen_orbits(dataset: Dataset, ensemble: EnsembleSettings, seed: int) -> li
 
 
 def cross_validate_ensemble(
-    dataset: Dataset, fit: EnsembleFit, n_folds: int, repeats: int, seed: int, *, advance: Callable[[], Any]
+    dataset: Dataset,
+    fit: EnsembleFit,
+    n_folds: int,
+    repeats: int,
+    seed: int,
+    *,
+    advance: Callable[[], Any],
+    keep: Keep | None = None,
 ) -> dict[str, Any]:
     """Evaluate ensembles on configurations that none of their members has seen, fold by fold over orbits.
 
@@ -108,6 +115,8 @@ def cross_validate_ensemble(
         See :func:`surrogate.orbits.folds_by_orbit`.
     advance : callable
         Called after each fold, for a progress bar.
+    keep : callable, optional
+        Called with the test configurations of all folds and what was predicted for them.
 
     Returns
     -------
@@ -127,7 +136,10 @@ def cross_validate_ensemble(
     pooled = dataset.select(np.concatenate([test for _, test in folds]))
     energy, spread = np.concatenate(energies), np.concatenate(spreads)
     unit = _mev_per_atom(dataset)
-    report = evaluate(pooled, Properties(energy, None, None))
+    predicted = Properties(energy, None, None)
+    if keep is not None:
+        keep(pooled, predicted)
+    report = evaluate(pooled, predicted)
     report["spread_scale"] = float(np.mean(scales))
     excess = without_group_means(pooled.mixing_energy, pooled.composition)
     report["calibration"] = calibration((energy - pooled.mixing_energy) * unit, spread * unit, excess)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def lines_of(values: dict[str, Any]) -> list[str]:
+def report_lines(values: dict[str, Any]) -> list[str]:
     """Lay out a report for people: single numbers, then one line for each group."""
     lines = [f"{name:66} {_short(value)}" for name, value in values.items() if not isinstance(value, dict)]
     for name, group in values.items():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from surrogate.ensemble_commands import ensemble_settings, known_of, train_ensemble
 from surrogate.recipes import ModelOptions
-from surrogate.report_lines import lines_of
+from surrogate.report_lines import report_lines
 from surrogate.training_options import NO_OPTIONS, ArchitectureName, resolved, seed_of_trees, tasks_of
 from wanglandau.command_line import Report
 from wanglandau.errors import InputError
@@ -39,6 +39,7 @@ def train(
     member_fraction: float | None = None,
     paper: bool = False,
     options: ModelOptions = NO_OPTIONS,
+    figure: Path | None = None,
     keeping: KeepingSettings,
 ) -> Report:
     """Train a surrogate on first-principles data and write it with its card.
@@ -69,6 +70,9 @@ def train(
         Take loss, batches and task weights of the paper instead of the recipe's training.
     options : ModelOptions
         Settings that override the recipe.
+    figure : Path
+        Draw predictions and their errors against the training data into this file (PNG, PDF or SVG); for errors on
+        other data see evaluate.
     keeping : KeepingSettings
         Checkpoints.
     """
@@ -76,10 +80,12 @@ def train(
     from surrogate.data_source import load_any
     from surrogate.model_keeping import ModelKeeper
     from surrogate.training_history import History
+    from wanglandau.commands.preparation import check_figure
     from wanglandau.result_keeper import keeping as kept_on_disk
     from wanglandau.systems import load_system
 
     started = time.perf_counter()
+    check_figure(figure)
     chosen = load_system(system)
     data = load_any(dataset, chosen)
     learnt = tasks_of(tasks, data, architecture)
@@ -107,8 +113,23 @@ def train(
     } | known
     kind = f"ensemble of {several.members} {architecture} surrogates" if several else f"{architecture} surrogate"
     done = "was finished before" if found else f"{seconds:.0f} s"
-    lines = [f"wrote {target}: {kind} of {len(data)} configurations, {done}", *lines_of(known)]
-    return Report("\n".join([*lines, "errors on the data it was trained on:", *lines_of(metrics)]), values)
+    lines = [f"wrote {target}: {kind} of {len(data)} configurations, {done}", *report_lines(known)]
+    lines += ["errors on the data it was trained on:", *report_lines(metrics)]
+    if figure is not None:
+        _draw(figure, chosen, data, target)
+        lines.append(f"written to {figure}")
+    return Report("\n".join(lines), values)
+
+
+def _draw(figure: Path, system: System, data: Dataset, artefact: Path) -> None:
+    from surrogate.evaluate_command import find_oracle
+    from surrogate.evaluation import predict
+    from surrogate.parity import Parity
+
+    parity = Parity()
+    _, model = find_oracle(system, None, artefact)
+    parity.keep(data, predict(model, data.occupations))
+    parity.draw(figure, f"{artefact.name} on its own training data", str(data.attributes.get("caution", "")))
 
 
 _Known = tuple[dict[str, Any], dict[str, Any]]

@@ -10,6 +10,7 @@ from wanglandau.errors import InputError
 
 if TYPE_CHECKING:
     from surrogate.dataset import Dataset
+    from surrogate.fitting import Fit
     from wanglandau.systems import System
 
 ArchitectureName = Literal["lattice", "dense", "xgboost"]
@@ -49,3 +50,22 @@ def seed_of_trees(options: Any) -> int:
     if said:
         raise InputError(f"{said[0]} is no setting of xgboost, which is trained with its defaults; leave it out")
     return options.seed or 0
+
+
+def make_fit(system: System, data: Dataset, architecture: str, tasks: str | None, paper: bool, options: Any) -> Fit:
+    """Return how a model is trained on a part of the data.
+
+    Raises
+    ------
+    InputError
+        If the options do not go together.
+    """
+    from surrogate.fitting import network_fit
+
+    learnt = tasks_of(tasks, data, architecture)
+    if architecture == "xgboost":
+        from surrogate.xgboost_oracle import fit_xgboost
+
+        seed = seed_of_trees(options)
+        return lambda part: fit_xgboost(part, seed).properties
+    return network_fit(architecture, learnt, *resolved(system, architecture, learnt, options, paper))

@@ -107,7 +107,7 @@ def load_xgboost(path: str | os.PathLike[str], lattice: Lattice) -> XgboostOracl
     """
     content = read_bytes(Path(path), "artefact", MAX_FILE)
     if content[:1] != b"{":
-        raise InputError(f"{path} is not an XGBoost model in JSON or UBJSON format")
+        raise InputError(f"{path} is not an XGBoost model in JSON or UBJSON format; make one with 'surrogate train'")
     try:
         unsealed = not is_sealed(content)
         booster = xgboost.Booster()
@@ -115,9 +115,9 @@ def load_xgboost(path: str | os.PathLike[str], lattice: Lattice) -> XgboostOracl
     except InputError as error:
         raise InputError(f"{path} cannot be used: {error}") from error
     except (xgboost.core.XGBoostError, *FAULTS) as error:
-        raise InputError(f"{path} is not an XGBoost model, or damaged: {_first_line(error)}") from error
+        raise InputError(f"{path} is not an XGBoost model, or damaged ({_first_line(error)}); make it anew") from error
     if unsealed and booster.attr(KEY) is not None:
-        raise InputError(f"{path} cannot be used: its seal is broken")
+        raise InputError(f"{path} cannot be used: its seal is broken; make it anew")
     booster.set_attr(**{KEY: None})
     text = booster.attr("card")
     if text is None:

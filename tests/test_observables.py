@@ -256,6 +256,8 @@ def test_site_properties_take_what_the_oracle_has() -> None:
     assert len(found.names) == 5
     with pytest.raises(InputError, match="neither charges nor moments"):
         SiteProperties(SiteModel(BCC, magnetic=False, charged=False))
+    energy_alone = standard_observables(BCC, SiteModel(BCC, magnetic=False, charged=False))
+    assert [kind.names for kind in energy_alone] == [kind.names for kind in standard_observables(BCC)]
     oracle.charged = False
     with pytest.raises(OracleError, match="left them out"):
         found.measure(np.zeros((1, 32), dtype=np.int8))

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
-from wanglandau.levels import BOLTZMANN
+from wanglandau.levels import BOLTZMANN, MEV_PER_RY
 from wanglandau.metropolis_settings import AnnealingSettings
 from wanglandau.observables import LongRangeOrder
 from wanglandau.oracle import EnergyOracle
@@ -98,7 +98,14 @@ def anneal(
     else:
         walkers = make_walkers(oracle, composition, settings.chains, np.random.SeedSequence(settings.seed))
         best, done = (walkers.occupations[:0], walkers.records["energy"][:0]), 0
-    bar = tqdm(schedule[done:], initial=done, total=len(schedule), unit=" steps", disable=None if progress else True)
+    bar = tqdm(
+        schedule[done:],
+        initial=done,
+        total=len(schedule),
+        desc="cooling",
+        unit=" steps",
+        disable=None if progress else True,
+    )
     for temperature, n_sweeps in bar:
         before = walkers.part(np.arange(settings.chains)), best, done
         try:
@@ -112,6 +119,8 @@ def anneal(
             if keeper is not None:
                 keeper.keep(partial(_state, *before))
             raise
+        lowest = best[1][0] * MEV_PER_RY / lattice.n_sites
+        bar.set_postfix_str(f"{temperature:.4g} K, lowest {lowest:.4f} meV/atom", refresh=False)
         if keeper is not None:
             keeper.offer(partial(_state, walkers, best, done))
     tolerance = 1e-9 * max(1.0, abs(float(best[1][0])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from wanglandau.errors import InputError
@@ -29,7 +30,8 @@ def read_bytes(path: Path, what: str, limit: int) -> bytes:
         if path.exists() and not path.is_file():
             raise InputError(f"cannot read {what} {path}: it is no regular file")
         with open(path, "rb") as file:
-            content = file.read(limit + 1)
+            size = os.fstat(file.fileno()).st_size  # memory is set aside for as much as is asked for
+            content = file.read(min(size, limit) + 1)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         if isinstance(error, InputError):
             raise

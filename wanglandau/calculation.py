@@ -242,6 +242,7 @@ def plan(
             f"{ranks.size} processes for {layout.size} walks (runs x windows x teams); start at most {layout.size} or "
             "raise --runs or --windows"
         )
+    measurement = Measurement.of(engine.oracle, settings, own.observables)
     search_seed, coverage_seed, preview_seed, *seeds = np.random.SeedSequence(settings.seed).spawn(3 + layout.size)
     asked = _asked_window(settings, n_sites)
     if _positive_temperatures_only(settings, n_sites):
@@ -268,7 +269,6 @@ def plan(
         known = expected.part(windows.first[window], windows.last[window])
         walk = make_walk(walkers, part, windows.first[window], intervals[window], settings, ends, known, own.schedule)
         walks.append(walk)
-    measurement = Measurement.of(engine.oracle, settings, own.observables)
     exchange = Exchange(layout, settings.seed)
     return Calculation(
         engine, settings, ranks, composition, grid, found, coverage, layout, windows, walks, exchange, measurement

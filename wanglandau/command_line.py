@@ -35,12 +35,15 @@ from wanglandau import orderly_end
 from wanglandau.errors import InputError, NotConverged, OracleError
 from wanglandau.extras import optional_packages
 from wanglandau.launcher import Ending, run_after_first, run_alone, run_together, under_mpi
+from wanglandau.progress import stage
 
 EXIT_DONE = 0
 EXIT_BAD_INPUT = 2
 EXIT_NOT_CONVERGED = 3
 EXIT_ORACLE_FAILED = 4
 EXIT_INTERRUPTED = 75
+COMPLETION = "--print-completion"
+"""Prints the script by which a shell completes the program."""
 
 
 @dataclass(frozen=True)
@@ -150,9 +153,9 @@ def to_json(value: Any) -> Any:
 
 
 def _command_place(words: Sequence[str]) -> int | None:
-    """Find the first word that is neither an option nor the file after ``--config``."""
+    """Find the first word that is neither an option nor what belongs to one that may stand before the command."""
     for place, word in enumerate(words):
-        if not word.startswith("-") and (place == 0 or words[place - 1] != "--config"):
+        if not word.startswith("-") and (place == 0 or words[place - 1] not in ("--config", COMPLETION)):
             return place
     return None
 
@@ -166,10 +169,21 @@ def _without_command(program: str, description: str, commands: Mapping[str, Comm
         from wanglandau import __version__
 
         return _print(Report(f"{program} {__version__}"), as_json=False)
+    if words and words[0].partition("=")[0] == COMPLETION:
+        return _print(_guarded(program, lambda: _completion(program, commands, words)), as_json=False)
     if _asks_help(words):
         return _print(Report(_overview(program, description, commands)), as_json=False)
     failure = _failed(program, f"no command given; choose {', '.join(commands)}", EXIT_BAD_INPUT)
     return _print(failure, "--json" in words)
+
+
+def _completion(program: str, commands: Mapping[str, Command], words: Sequence[str]) -> Report:
+    from wanglandau.completion import SHELLS, completion_script
+
+    shell = words[0].partition("=")[2] or (words[1] if len(words) > 1 else "")
+    if not shell:
+        raise InputError(f"{COMPLETION} needs the name of a shell after it: {', '.join(SHELLS)}")
+    return Report(completion_script(program, commands, shell))
 
 
 def _overview(program: str, description: str, commands: Mapping[str, Command]) -> str:
@@ -185,6 +199,7 @@ def _overview(program: str, description: str, commands: Mapping[str, Command]) -
             *lines,
             "",
             "Every command takes --help, --json and --config FILE.toml (its keys are the long options with _ for -).",
+            f"{program} {COMPLETION} SHELL prints what bash, zsh or fish need to complete all this with the tab key.",
         ]
     )
 
@@ -196,7 +211,7 @@ def _run(program: str, name: str, commands: Mapping[str, Command], words: list[s
     if name not in commands:
         raise InputError(f"command {name!r} is not known; {suggest(name, list(commands))}")
     values = parse(f"{program} {name}", commands[name], words)
-    with optional_packages():
+    with optional_packages(), stage(f"{program} {name}: loading"):
         report = call(commands[name], values)
     assert isinstance(report, Report), f"command {name} returned {type(report).__name__}, not a Report"
     return report
@@ -265,6 +280,7 @@ def _readable(message: str) -> str:
     text = re.sub(r"Expected a <class '(\w+)'>", lambda match: f"expected {_TYPE_NAMES.get(match[1], match[1])}", text)
     text = re.sub(r"Expected a typing\.Literal\[(.*?)\]", r"expected one of \1", text)
     text = re.sub(r"\. Got value: (.*)$", r", got \1", text)
+    text = re.sub(r"(whole number, got )(\d+)\.0$", r"\1\2.0; write \2", text)
     return re.sub(r"required: (.*)$", lambda match: "required: " + match[1].replace("_", "-"), text)
 
 

@@ -14,12 +14,7 @@ class DropsWhenAsked:
     """Keeps nothing; see :class:`wanglandau.sampling.Keeper`, and :func:`wanglandau.orderly_end.stop_if_asked`."""
 
     def calculation(
-        self,
-        engine: Engine,
-        composition: int | None,
-        settings: WangLandauSettings,
-        ranks: Ranks,
-        own: Extensions,
+        self, engine: Engine, composition: int | None, settings: WangLandauSettings, ranks: Ranks, own: Extensions
     ) -> Calculation:
         """Plan a calculation."""
         engine.on_trials = lambda n_trials: stop_if_asked()

@@ -14,6 +14,7 @@ from wanglandau.errors import InputError
 from wanglandau.oracle import EnergyOracle, checked_energies
 from wanglandau.orbits import Orbits, check_size, enumerate_orbits
 from wanglandau.orderly_end import stop_if_asked
+from wanglandau.progress import stage
 
 LEVEL_TOLERANCE = 1e-9
 """Neighbouring energies (Ry per cell) that lie no further apart than this are one level."""
@@ -144,7 +145,8 @@ def exact_levels(
         If an energy is missing or not finite.
     """
     check_enumerable(oracle, orbit_average)
-    orbits = enumerate_orbits(oracle.lattice, composition, cache_folder)
+    with stage("listing the orbits", progress):
+        orbits = enumerate_orbits(oracle.lattice, composition, cache_folder)
     images = None if oracle.invariant else oracle.lattice.symmetry
     energies = np.concatenate(list(_orbit_energies(oracle, orbits, images, progress)))
     return _collect(orbits, energies)

@@ -31,6 +31,8 @@ _SPARE = 4096
 """Bytes by which what cannot be compressed may grow, or that are allowed whatever is stored."""
 _FILTERS = {1, 2, 3, 32_000}
 """Deflate, shuffle, checksum, LZF."""
+_AXES = ("DIMENSION_LIST", "REFERENCE_LIST")
+"""Attributes by which HDF5 itself ties arrays to the values along their axes; no reader looks at them."""
 
 
 def check_content(file: h5py.File) -> None:
@@ -96,7 +98,8 @@ def _check_attributes(item: h5py.Group | h5py.Dataset) -> None:
     for name in item.attrs:
         attribute = item.attrs.get_id(name)
         where = f"attribute {name!r} of {item.name}"
-        _check_kind(where, attribute.dtype, attribute.shape)
+        if name not in _AXES:
+            _check_kind(where, attribute.dtype, attribute.shape)
         if attribute.dtype.itemsize * int(np.prod(attribute.shape, dtype=object)) > MAX_ATTRIBUTE:
             raise ValueError(f"{where} is larger than the limit of {MAX_ATTRIBUTE} bytes")
 

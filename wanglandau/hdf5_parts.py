@@ -7,7 +7,7 @@ Whatever is wrong with a file becomes one line.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,13 @@ from wanglandau.hdf5_guard import check_content
 from wanglandau.json_text import parse_json
 from wanglandau.seal import KEY, UNSEALED, is_sealed_file, sealed
 
+_NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
+"""What the netCDF-4 format calls an axis that has a length only, followed by the length."""
+
 
 @contextmanager
 def writing(path: Path) -> Iterator[h5py.File]:
-    """Make a file in memory, seal it (:mod:`wanglandau.seal`), write it beside ``path`` and rename it when it is on disk.
+    """Make a file in memory, seal it (:mod:`wanglandau.seal`), write it beside ``path`` and rename it once written.
 
     In memory, because HDF5 can neither write nor close a file on a disk that is full.
     """
@@ -52,6 +55,8 @@ def reading(path: Path) -> Iterator[h5py.File]:
     it is. Nothing is read of a file that points elsewhere or claims more than it can hold.
     """
     if not path.is_file():
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give one of the files in it")
         raise InputError(f"there is no file {path}; make one with 'wanglandau dos' or 'wanglandau exact'")
     try:
         whole = is_sealed_file(path)
@@ -73,6 +78,34 @@ def reading(path: Path) -> Iterator[h5py.File]:
 def write_array(group: h5py.Group, name: str, values: np.ndarray) -> None:
     """Store an array, compressed unless it is tiny; the same array gives the same bytes."""
     group.create_dataset(name, data=values, compression="gzip" if values.size > 64 else None, track_times=False)
+
+
+def name_axes(group: h5py.Group, axes: Mapping[str, Sequence[str]], units: Mapping[str, str] | None = None) -> None:
+    """Give the axes of arrays names as netCDF does, so that xarray and the like know which belong together.
+
+    An axis is named after an array of the group that holds its values, or else after nothing but its length; readers
+    that ask for arrays by name do not notice.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    axes : mapping
+        From the name of an array of the group to the names of its axes.
+    units : mapping, optional
+        From the name of an array to its unit, kept as attribute ``units``.
+    """
+    for name, names in axes.items():
+        for place, axis in enumerate(names):
+            length = group[name].shape[place]
+            if axis not in group:
+                group.create_dataset(axis, shape=(length,), dtype=">f4", track_times=False)
+            if not group[axis].is_scale:
+                known = group[axis].dtype != np.dtype(">f4")
+                group[axis].make_scale(axis if known else f"{_NO_VARIABLE}{length:10d}")
+            if axis != name:
+                group[name].dims[place].attach_scale(group[axis])
+    for name, unit in (units or {}).items():
+        group[name].attrs["units"] = unit
 
 
 def read_array(group: h5py.Group, name: str, kind: Any, shape: tuple[int, ...]) -> np.ndarray:

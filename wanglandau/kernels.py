@@ -66,7 +66,7 @@ CONTROL = np.dtype(
         ("inverse_width", "f8"),  # 1/Ry; 0 makes one bin of infinite width
         ("energy_bins", "i8"),  # bins of the energy
         ("row_length", "i8"),  # bins from one composition to the next; 0 where bins are of the energy alone
-        ("flipping", "i8"),  # 1: all compositions are walked, 0: one
+        ("flipping", "i8"),  # 1: all compositions are walked, by default by flips; 0: one, by swaps
         ("ln_f", "f8"),  # added to ln_g at every visit
         ("gain", "i8"),  # FIXED, ONE_OVER_T or SAD
         ("trials", "i8"),  # of all walkers together

@@ -94,7 +94,7 @@ class Lattice:
         if structure not in ("fcc", "bcc", "sc"):
             raise InputError(f"structure {structure!r} is not known; choose fcc, bcc or sc, or give a structure file")
         if not (np.isfinite(lattice_constant) and 0.1 < lattice_constant < 1e4):
-            raise InputError(f"lattice constant {lattice_constant} Bohr is out of range (0.1 to 10000)")
+            raise InputError(f"lattice constant {lattice_constant} Bohr is out of range; choose 0.1 to 10000")
         conventional = bulk(species[0], structure, a=lattice_constant, cubic=True)
         parent = cls(species, conventional.cell[:], conventional.positions, structure)
         return parent.repeat(repeat)

@@ -29,6 +29,7 @@ from wanglandau.move_check import check_move
 from wanglandau.observables import Observable, checked_observables, standard_observables
 from wanglandau.oracle import EnergyOracle
 from wanglandau.orderly_end import Interrupted
+from wanglandau.progress import stage
 from wanglandau.ranks import OneProcess, default_threads
 from wanglandau.temperature_ladder import first_ladder, tune_ladder
 from wanglandau.tempering import TemperatureExchange
@@ -61,6 +62,8 @@ class MetropolisResult:
     proposal : dict or None
         With a proposal oracle, how it went: see :meth:`wanglandau.delayed_acceptance.DelayedChains.diagnostics`. Sweeps
         are rounds then.
+    move : str
+        Name of what a trial changed.
     """
 
     series: ThermalSeries
@@ -72,6 +75,7 @@ class MetropolisResult:
     exchange: TemperatureExchange | None = None
     interrupted: bool = False
     proposal: dict[str, Any] | None = None
+    move: str = ""
 
     def diagnostics(self) -> dict[str, Any]:
         """Collect what tells how it went, ready for JSON; lists have one entry a temperature or pair of neighbours."""
@@ -81,6 +85,7 @@ class MetropolisResult:
             "acceptance": self.acceptance.tolist(),
             "lowest_energy": self.lowest,
             "interrupted": self.interrupted,
+            "move": self.move,
         }
         if self.exchange is not None:
             found["exchange_rates"] = self.exchange.rates.tolist()
@@ -151,7 +156,8 @@ def sample_metropolis(
     measured = standard + checked_observables(observables, oracle.lattice)
     with _pool(Engine.fastest(oracle if proposal is None else proposal.oracle, move), settings.threads) as pool:
         start, exchange_seed, decisions = np.random.SeedSequence(settings.seed).spawn(3)
-        chains = _start(pool, None if semigrand else composition, wanted, settings, start, keeper)
+        with stage("tuning the temperatures" if settings.tempering else "preparing the chains", progress):
+            chains = _start(pool, None if semigrand else composition, wanted, settings, start, keeper)
         if proposal is not None:
             chains = _delayed(pool, chains, AskedOnce(oracle), proposal.settings, decisions, progress, keeper)
         sampler = Sampler(pool, chains, settings, measured, listener, keeper=keeper)
@@ -178,6 +184,7 @@ def _result(sampler: Sampler, interrupted: bool) -> MetropolisResult:
         sampler.exchange,
         interrupted,
         chains.diagnostics() if isinstance(chains, DelayedChains) else None,
+        sampler.pool.engine.move_of(chains.walkers).name,
     )
 
 

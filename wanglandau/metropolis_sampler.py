@@ -124,7 +124,9 @@ class Sampler:
         self.next_check = self.next_check or min(FIRST_CHECK, self.total)
         while True:
             if self.n_records >= self.next_check:
-                if self._precise_enough() or self.n_records >= self.total:
+                enough, error = self._precise_enough()
+                bar.set_postfix_str(f"error of U {error:.2g} (wanted {self.settings.precision:g}) meV/atom")
+                if enough or self.n_records >= self.total:
                     return
                 self.next_check = min(self.total, int(np.ceil(_CHECK_RATIO * self.next_check)))
             before, done, lengths = self._position(), self.n_records, [len(part) for part in self._lists]
@@ -260,16 +262,15 @@ class Sampler:
             return equilibration(series)
         return min(int(self.settings.burn_in * series.n_records), series.n_records - FIRST_CHECK // 2)
 
-    def _precise_enough(self) -> bool:
-        """Tell whether all temperatures are as precise as asked for and nothing speaks against them."""
-        if exchange_faults(self.exchange):
-            return False
+    def _precise_enough(self) -> tuple[bool, float]:
+        """Tell if all is as precise as asked for and nothing speaks against it, and the largest error, meV/atom."""
         series = self.series()
         series = series.after(self.left_out(series))
+        errors = np.array([mean_with_error(energies).error for energies in series.energies])
         limit = self.settings.precision * series.n_sites / MEV_PER_RY
-        if any(mean_with_error(energies).error > limit for energies in series.energies):
-            return False
-        return not chain_faults(series, average_all(series))
+        faulty = bool(exchange_faults(self.exchange)) or bool((errors > limit).any())
+        enough = not faulty and not chain_faults(series, average_all(series))
+        return enough, float(errors.max()) * MEV_PER_RY / series.n_sites
 
 
 def _tail(parts: Sequence[np.ndarray], start: int) -> list[np.ndarray]:

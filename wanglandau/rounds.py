@@ -18,7 +18,6 @@ from wanglandau.kernels import (
     begin_round,
     composition_after,
     decide,
-    leave_places,
     pick_flip,
     pick_swap,
     record,
@@ -178,87 +177,80 @@ def prepare_all(
         energies[walker] = prepare(parameters, occupations[walker], cache[walker])
 
 
-@njit(nogil=True)
-def propose(pick: Any, parameters: Any, population: Populations, moves: Moves) -> None:
-    """Choose a move for every walker.
+def batched_round(move: Move) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Return the two compiled halves of a round of one move, between which energies are asked for.
 
-    Parameters
-    ----------
-    pick, parameters
-        Of the :class:`~wanglandau.move.Move`.
-    moves : Moves
-        Overwritten.
+    The first, of (population : Populations, moves : Moves), chooses a move for every walker. The second, of
+    (population, histogram : Histogram, moves, energies : float64[n_walkers], Ry per cell), decides and records; it does
+    not look at energies where no move is possible.
     """
+    if move in (FLIP, SWAP):
+        return _propose_built_in, _settle_built_in
+    return partial(_propose, move.pick, move.parameters), partial(_settle, move.make, move.keeps_composition)
+
+
+@njit(cache=True, forceinline=True)
+def _write_down(occupations: np.ndarray, moves: Moves, walker: int, possible: bool) -> None:
+    moves.possible[walker] = possible
+    moves.proposed[walker] = occupations
+    if possible:
+        for site in moves.flips[walker]:
+            moves.proposed[walker, site] = 1 - occupations[site]
+
+
+@njit(cache=True, forceinline=True)
+def _settle_one(
+    population: Populations, histogram: Histogram, moves: Moves, energy: float, walker: int, keeps_composition: bool
+) -> bool:
+    """Decide, take the proposed occupations if accepted, and record; return whether it was."""
+    here, control, accepted = population.records[walker], histogram.control[0], False
+    if moves.possible[walker]:
+        composition = composition_after(population.occupations[walker], here, moves.flips[walker], keeps_composition)
+        accepted = decide(here, histogram.bins, control, energy, composition, 0.0)
+    else:
+        stay(here)
+    if accepted:
+        population.occupations[walker] = moves.proposed[walker]
+    record(here, histogram.bins, control, histogram.proposals)
+    return accepted
+
+
+@njit(cache=True, nogil=True)
+def _propose_built_in(population: Populations, moves: Moves) -> None:
+    """Compiled once for all processes, since no function is among its arguments; so is its other half."""
     occupations, sites, records = population
     for walker in range(len(records)):
         occupied, picks, flips = occupations[walker], moves.picks[walker], moves.flips[walker]
-        moves.possible[walker] = pick(parameters, occupied, sites[walker], records[walker], picks, flips)
-        moves.proposed[walker] = occupied
-        if moves.possible[walker]:
-            for site in flips:
-                moves.proposed[walker, site] = 1 - occupied[site]
+        if len(flips) == 1:
+            possible = pick_flip((), occupied, sites[walker], records[walker], picks, flips)
+        else:
+            possible = pick_swap((), occupied, sites[walker], records[walker], picks, flips)
+        _write_down(occupied, moves, walker, possible)
+
+
+@njit(cache=True, nogil=True)
+def _settle_built_in(population: Populations, histogram: Histogram, moves: Moves, energies: np.ndarray) -> None:
+    begin_round(histogram.control[0])
+    for walker in range(len(population.records)):
+        swapped = len(moves.flips[walker]) == 2
+        if _settle_one(population, histogram, moves, energies[walker], walker, swapped) and swapped:
+            swap_places(population.sites[walker], moves.picks[walker], moves.flips[walker])
 
 
 @njit(nogil=True)
-def settle(
-    make: Any,
-    keeps_composition: bool,
-    population: Populations,
-    histogram: Histogram,
-    moves: Moves,
-    energies: np.ndarray,
-) -> None:
-    """Decide on the proposals of a round, given their energies (Ry per cell), and record.
-
-    Parameters
-    ----------
-    make, keeps_composition
-        Of the :class:`~wanglandau.move.Move`.
-    moves : Moves
-        As :func:`propose` left them.
-    energies : float64[n_walkers]
-        Anything where no move is possible.
-    """
+def _propose(pick: Any, parameters: Any, population: Populations, moves: Moves) -> None:
     occupations, sites, records = population
-    control = histogram.control[0]
-    begin_round(control)
     for walker in range(len(records)):
-        here, flips = records[walker], moves.flips[walker]
-        if moves.possible[walker]:
-            composition = composition_after(occupations[walker], here, flips, keeps_composition)
-            if decide(here, histogram.bins, control, energies[walker], composition, 0.0):
-                occupations[walker] = moves.proposed[walker]
-                make(sites[walker], moves.picks[walker], flips)
-        else:
-            stay(here)
-        record(here, histogram.bins, control, histogram.proposals)
+        occupied, picks, flips = occupations[walker], moves.picks[walker], moves.flips[walker]
+        possible = pick(parameters, occupied, sites[walker], records[walker], picks, flips)
+        _write_down(occupied, moves, walker, possible)
 
 
-@njit(cache=True, nogil=True)
-def _propose_flips(population: Populations, moves: Moves) -> None:
-    propose(pick_flip, (), population, moves)
-
-
-@njit(cache=True, nogil=True)
-def _propose_swaps(population: Populations, moves: Moves) -> None:
-    propose(pick_swap, (), population, moves)
-
-
-@njit(cache=True, nogil=True)
-def _settle_flips(population: Populations, histogram: Histogram, moves: Moves, energies: np.ndarray) -> None:
-    settle(leave_places, False, population, histogram, moves, energies)
-
-
-@njit(cache=True, nogil=True)
-def _settle_swaps(population: Populations, histogram: Histogram, moves: Moves, energies: np.ndarray) -> None:
-    settle(swap_places, True, population, histogram, moves, energies)
-
-
-_KEPT = {FLIP: (_propose_flips, _settle_flips), SWAP: (_propose_swaps, _settle_swaps)}
-"""Compiled once for all processes, since no function is among their arguments."""
-
-
-def batched_round(move: Move) -> tuple[Callable[..., None], Callable[..., None]]:
-    """Return :func:`propose` and :func:`settle` of one move, without their first two arguments."""
-    made = partial(propose, move.pick, move.parameters), partial(settle, move.make, move.keeps_composition)
-    return _KEPT.get(move, made)
+@njit(nogil=True)
+def _settle(
+    make: Any, keeps: bool, population: Populations, histogram: Histogram, moves: Moves, energies: np.ndarray
+) -> None:
+    begin_round(histogram.control[0])
+    for walker in range(len(population.records)):
+        if _settle_one(population, histogram, moves, energies[walker], walker, keeps):
+            make(population.sites[walker], moves.picks[walker], moves.flips[walker])

@@ -25,9 +25,11 @@ from wanglandau.move import Move
 from wanglandau.move_check import check_move
 from wanglandau.observables import Observable
 from wanglandau.oracle import EnergyOracle
+from wanglandau.progress import stage
 from wanglandau.ranks import OneProcess, Ranks, default_threads, share_of
 from wanglandau.replica_exchange import average_teams
 from wanglandau.sampled_density import SampledDensity, bins_of_interest, conclude, standard_error_rms
+from wanglandau.sampling_progress import AT_MOST, SamplingProgress
 from wanglandau.schedule import OneOverT
 from wanglandau.schedule_factories import ScheduleFactory
 from wanglandau.settings import WangLandauSettings
@@ -136,14 +138,15 @@ def sample_density(
     OracleError
         If an energy cannot be had.
     """
-    engine = Engine.fastest(oracle, move)
     wanted = composition if settings.ensemble == "canonical" else None
     if move is not None:
         check_move(move, oracle.lattice.n_sites, wanted)
     if schedule is not None and (settings.schedule is not None or settings.lowest_temperature is not None):
         raise InputError("a schedule of your own goes without schedule and lowest_temperature in the settings")
-    kept = keeper or _Unkept()
-    calculation = kept.calculation(engine, wanted, settings, ranks or OneProcess(), Extensions(observables, schedule))
+    kept, own = keeper or _Unkept(), Extensions(observables, schedule)
+    with stage("searching the range of energies", progress):
+        engine = Engine.fastest(oracle, move)
+        calculation = kept.calculation(engine, wanted, settings, ranks or OneProcess(), own)
     interrupted = advance_calculation(calculation, progress, keeper)
     if not calculation.rounds:
         raise KeyboardInterrupt("interrupted before the first trial")
@@ -163,12 +166,20 @@ def advance_calculation(calculation: Calculation, progress: bool = True, keeper:
     n_threads = (settings.threads or default_threads(ranks)) if calculation.engine.compiled else 1
     done = sum(walk.trials for walk in calculation.walks)
     with (
-        tqdm(total=total, initial=done, unit=" trials", unit_scale=True, disable=disable) as bar,
+        tqdm(
+            total=total,
+            initial=done,
+            unit=" trials",
+            unit_scale=True,
+            disable=disable,
+            mininterval=0.2,
+            bar_format=AT_MOST,
+        ) as bar,
         ThreadPoolExecutor(n_threads) as pool,
     ):
         calculation.engine.on_trials = bar.update
         try:
-            _advance(calculation, pool, bar, kept)
+            _advance(calculation, pool, SamplingProgress(bar), kept)
         except KeyboardInterrupt:
             calculation.engine.stop.set()
             if ranks.size > 1 or keeper is not None:
@@ -180,7 +191,7 @@ def advance_calculation(calculation: Calculation, progress: bool = True, keeper:
     return False
 
 
-def _advance(calculation: Calculation, pool: ThreadPoolExecutor, bar: tqdm, keeper: Keeper) -> None:
+def _advance(calculation: Calculation, pool: ThreadPoolExecutor, progress: SamplingProgress, keeper: Keeper) -> None:
     check, block, most = calculation.rounds_between_checks, calculation.rounds_between_exchanges, calculation.max_rounds
     while calculation.reviewed < most:
         until = min((calculation.reviewed // check + 1) * check, most)
@@ -191,10 +202,13 @@ def _advance(calculation: Calculation, pool: ThreadPoolExecutor, bar: tqdm, keep
             keeper.rest(calculation)
         _review(calculation)
         calculation.reviewed = calculation.rounds
-        bar.set_postfix_str(_progress(calculation))
+        progress.update(calculation)
         if calculation.rounds >= calculation.next_look:
             calculation.next_look = LOOK_AGAIN * calculation.rounds
-            if _finished(calculation):
+            over = _finished(calculation)
+            progress.look(calculation)
+            if over:
+                progress.end()
                 if until < most:
                     keeper.rest(calculation)
                 return
@@ -256,28 +270,20 @@ def _finished(calculation: Calculation) -> bool:
     combined = combine(calculation)
     interest = bins_of_interest(calculation, combined.grid)
     densities = list(combined.densities.values())
-    calculation.error = max((standard_error_rms(density, interest) for density in densities), default=float("inf"))
-    return all(_precise(density, interest, settings.precision) for density in densities) and bool(densities)
+    errors = [_error(density, interest) for density in densities]
+    calculation.error = max(errors, default=float("inf"))
+    return all(error < settings.precision for error in errors) and bool(errors)
 
 
-def _precise(density: DensityOfStates, interest: np.ndarray, wanted: float) -> bool:
+def _error(density: DensityOfStates, interest: np.ndarray) -> float:
+    """Return the standard error of ln g, rms over the bins; infinite where a run lacks one."""
     counts = density.visited & interest
-    everywhere = bool(np.isfinite(density.run_ln_g).all(axis=0)[counts].all())
-    return everywhere and (counts.sum() == 1 or standard_error_rms(density, interest) < wanted)
+    if not np.isfinite(density.run_ln_g).all(axis=0)[counts].all():
+        return float("inf")
+    return 0.0 if counts.sum() == 1 else standard_error_rms(density, interest)
 
 
 def _round_trips(calculation: Calculation) -> float:
     trips = [walk.walkers.records["half_trips"] // 2 for walk in calculation.walks]
     rows = np.array(trips, dtype=np.int64).reshape(len(trips), -1)
     return float(np.median(calculation.ranks.gather(rows)))
-
-
-def _progress(calculation: Calculation) -> str:
-    walks = calculation.walks
-    if not walks:
-        return ""
-    trips = int(np.median([walk.walkers.records["half_trips"] // 2 for walk in walks]))
-    bins = max(int(walk.weights.control["bins_seen"][0]) for walk in walks)
-    producing = sum(walk.producing for walk in walks)
-    ln_f = max(walk.ln_f for walk in walks)
-    return f"{producing}/{len(walks)} in production, ln f {ln_f:.1e}, {bins} bins, {trips} round trips"

@@ -77,10 +77,11 @@ def flatness(histogram: np.ndarray, seen: np.ndarray) -> float:
 class Schedule(Protocol):
     """Decides on ln f from the histogram of a walk, at every look at it: the methods are called in their order here.
 
-    Every walk has one of its own, made by a :class:`ScheduleFactory`. What it remembers has to be a plain dataclass of
-    numbers, arrays and such dataclasses (like :class:`Stage`), from which a walk can go on; functions and open files
-    have no place there. Of ``weights``, a schedule reads ``bins`` (``ln_g``, ``seen``, ``histogram``, ``visits``) and
-    ``control``, whose ``ln_f`` it sets, or whose ``gain`` where compiled code is to work ln f out in every round.
+    Every walk has one of its own, made by a :class:`~wanglandau.schedule_factories.ScheduleFactory`. It has to be a
+    dataclass whose fields are numbers, texts, arrays, lists and dicts of such, or a :class:`Stage`: a checkpoint holds
+    just these, and a walk goes on from them. Functions and open files have no place there. Of ``weights``, a schedule
+    reads ``bins`` (``ln_g``, ``seen``, ``histogram``, ``visits``) and ``control``, whose ``ln_f`` it sets, or whose
+    ``gain`` where compiled code is to work ln f out in every round.
 
     Attributes
     ----------

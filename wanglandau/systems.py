@@ -98,14 +98,18 @@ def _make_system(name: str, settings: Mapping[str, Any], folder: Path, repeat: t
     try:
         lattice = _make_lattice(settings, folder, repeat)
     except KeyError as error:
-        raise InputError(f"system {name}: key {error.args[0]!r} is missing") from error
+        raise InputError(f"system {name}: key {error.args[0]!r} is missing; add it") from error
     except InputError as error:
         raise InputError(f"system {name}: {error}") from error
     except FAULTS as error:
-        raise InputError(f"system {name}: a value has the wrong type or no sensible size: {error}") from error
+        raise InputError(
+            f"system {name}: a value has the wrong type or no sensible size ({error}); write numbers without quotes"
+        ) from error
     default = lattice.n_sites // 2 if repeat is not None else settings.get("composition", lattice.n_sites // 2)
     if isinstance(default, bool) or not isinstance(default, int) or not 0 <= default <= lattice.n_sites:
-        raise InputError(f"system {name}: composition {default!r} is not a whole number from 0 to {lattice.n_sites}")
+        raise InputError(
+            f"system {name}: composition {default!r} is not a whole number from 0 to {lattice.n_sites}; write one"
+        )
     return System(name, lattice, default)
 
 

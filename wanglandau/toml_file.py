@@ -40,4 +40,4 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError also for whole numbers of thousands of digits
-        raise InputError(f"cannot read {what} {path}: {error}") from error
+        raise InputError(f"cannot read {what} {path}: {error}; mend it, TOML is key = value") from error

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from fault_counts import Control, FaultCount, Tally
-from fault_table import markdown
+from fault_table import markdown, to_json
 from forking_server import ForkingServer, forking_server
 
 Counting = Callable[[str], AbstractContextManager[FaultCount]]
@@ -60,6 +60,13 @@ def forks(cache_folder: Path) -> Iterator[ForkingServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def warm_forks(cache_folder: Path) -> Iterator[ForkingServer]:
+    """Return a server that forks processes with the sampling loops compiled and loaded."""
+    with forking_server("warm_kernels") as server:
+        yield server
+
+
 @pytest.fixture
 def counted(tally: Tally) -> Counting:
     """Return a context manager that counts the injections of one fault, and fails unless all are survived."""
@@ -96,13 +103,14 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if target is None:
         return
     minutes = (time.time() - config.stash[_BEGIN]) / 60
-    text = markdown(
-        tally,
+    note = (
         f"Run on {datetime.now(UTC):%Y-%m-%d} by `make test-faults` in {minutes:.0f} min on {os.cpu_count()} cores "
-        f"({platform.system()} {platform.machine()}, Python {platform.python_version()}).",
+        f"({platform.system()} {platform.machine()}, Python {platform.python_version()})."
     )
+    text = markdown(tally, note)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
+    target.with_suffix(".json").write_text(to_json(tally, note), encoding="utf-8")
     terminalreporter.write("\n" + text)
     for count in tally.counts.values():
         terminalreporter.write(f"{count.fault}: {count.seconds:.1f} s\n")

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import pytest
+
 
 class WrongResult(AssertionError):
     """A result that is wrong and was given as if it were right."""
@@ -63,7 +65,7 @@ class FaultCount:
         one = Injection(number)
         try:
             yield one
-        except Exception as error:
+        except (Exception, pytest.fail.Exception) as error:
             self.wrong += one.number if isinstance(error, WrongResult) else 0
             self.failures.append(f"{label}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
         else:

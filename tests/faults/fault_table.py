@@ -1,8 +1,13 @@
-"""The table of a fault campaign."""
+"""The table of a fault campaign; of one run in parts: ``python fault_table.py TABLE.md PART.json ...``."""
 
 from __future__ import annotations
 
-from fault_counts import FaultCount, Tally
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from fault_counts import Control, FaultCount, Tally
 
 FAULTS = {
     "F1": ("SIGKILL at random instants", "resumed, ends bit for bit like the run that was left alone"),
@@ -89,3 +94,24 @@ def _controls(tally: Tally) -> list[str]:
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:
     lines = [head, ["---"] * len(head), *rows]
     return ["| " + " | ".join(cells) + " |" for cells in lines]
+
+
+def to_json(tally: Tally, note: str) -> str:
+    """Write counts as JSON, to be put together with those of other parts."""
+    return json.dumps({"note": note} | asdict(tally))
+
+
+def main(target: str, *parts: str) -> None:
+    """Add up the counts of parts and write their table."""
+    whole, notes = Tally(full=True), []
+    for part in parts:
+        found = json.loads(Path(part).read_text(encoding="utf-8"))
+        notes.append(found["note"])
+        for count in found["counts"].values():
+            whole.add(FaultCount(**count))
+        whole.controls += [Control(one["guard"], FaultCount(**one["count"])) for one in found["controls"]]
+    Path(target).write_text(markdown(whole, " ".join(dict.fromkeys(notes))), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

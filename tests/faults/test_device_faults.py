@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -82,12 +83,12 @@ def test_device_that_fails(
 ) -> None:
     rows = np.random.default_rng(1).integers(0, 2, (40, 32), dtype=np.int8)
     with counted("F20") as count:
-        device_fails(count, lattice_oracle, tally.size(2, 60))
+        device_fails(count, lattice_oracle, tally.size(2, 30))
         oracle = TorchOracle(lattice_oracle.artefact, cuau.lattice, "cpu")
         expected, evaluate = oracle.energies(rows), oracle._evaluate
         for failure in FAILURES:
             with count.injection(f"energies: {failure()}"):
-                monkeypatch.setattr(oracle, "_evaluate", lambda *_, error=failure(): (_ for _ in ()).throw(error))
+                monkeypatch.setattr(oracle, "_evaluate", Mock(side_effect=failure()))
                 with pytest.raises(OracleError, match="torch failed on cpu: CUDA"):
                     oracle.energies(rows)
                 monkeypatch.setattr(oracle, "_evaluate", evaluate)

@@ -95,7 +95,7 @@ def test_second_process_is_refused_and_the_first_undisturbed(
     counted: Callable, tally: Tally, holder: Callable, forks: ForkingServer, tmp_path: Path
 ) -> None:
     with counted("F11") as count:
-        for number in range(tally.size(10, 200)):
+        for number in range(tally.size(4, 100)):
             lock = tmp_path / "run.lock"
             process = holder("run.lock")
             before = lock.read_bytes()

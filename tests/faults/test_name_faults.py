@@ -19,9 +19,9 @@ from lsms_bridge.configuration import load_configuration
 from lsms_bridge.launcher import GuardedRuns, Launcher
 from lsms_bridge.result_log import LOCK_NAME
 from lsms_bridge.run_folders import find_runs
+from wanglandau.checkpoint_file import read_checkpoint, write_checkpoint
 from wanglandau.cli import main
 from wanglandau.errors import InputError
-from wanglandau.checkpoint_file import read_checkpoint, write_checkpoint
 from wanglandau.run_file import read_run, write_run
 from wanglandau.run_lock import locked
 
@@ -84,7 +84,7 @@ def commands_with_odd_names(
             assert "Traceback" not in said.err
             if "owned" in made or not made <= {out, f"{word}.toml"}:
                 raise WrongResult(f"{made} came into being")
-            assert code == 0 and out in made or code == 2 and said.err.count("\n") == 1, said.err
+            assert (code == 0 and out in made) or (code == 2 and said.err.count("\n") == 1), said.err
         for name in set(os.listdir(folder)) - before:
             (folder / name).unlink()
         for place in (["exact", word], ["dos", f"--oracle={word}"], ["inspect", word], [word]):
@@ -183,7 +183,7 @@ def names_that_are_none(count: FaultCount, folder: Path, capsys: pytest.CaptureF
             code = main(["exact", "cuau", "--repeat", "1", "1", "1", f"--oracle={pair}", f"--out={out}"])
             said = capsys.readouterr()
             assert code == 2 and "Traceback" not in said.err and said.err.strip(), said.err
-    for name in ("..", "/", "/dev/null", "../../../../etc/passwd"):
+    for name in ("..", "/", "/dev/null", "../../../../etc/passwd", "a\0b", "a\0.toml"):
         for words in (["exact", name], ["inspect", name], ["exact", "cuau", f"--oracle=pair:{name}"]):
             with count.injection(f"{words!r}"):
                 assert main(words) == 2

@@ -63,13 +63,13 @@ def sampling_refuses(count: FaultCount, number: int) -> None:
 
 def test_energies_that_are_no_numbers(counted: Callable, tally: Tally, tmp_path: Path) -> None:
     with counted("F14") as count:
-        first_runs_fail(count, tmp_path, ["nan", "inf"][: tally.size(1, 2)], tally.size(2, 40))
+        first_runs_fail(count, tmp_path, ["nan", "inf"][: tally.size(1, 2)], tally.size(1, 20))
         sampling_refuses(count, tally.size(12, 300))
 
 
 def test_energies_that_are_absurd(counted: Callable, tally: Tally, tmp_path: Path) -> None:
     with counted("F15") as count:
-        first_runs_fail(count, tmp_path, ["offset"], tally.size(2, 40))
+        first_runs_fail(count, tmp_path, ["offset"], tally.size(1, 30))
 
 
 def given_up(count: FaultCount, folder: Path, number: int) -> None:
@@ -85,19 +85,19 @@ def given_up(count: FaultCount, folder: Path, number: int) -> None:
 
 def test_runs_that_do_not_converge(counted: Callable, tally: Tally, tmp_path: Path) -> None:
     with counted("F16") as count:
-        first_runs_fail(count, tmp_path, ON_A_LADDER[: tally.size(1, 4)], tally.size(1, 30))
+        first_runs_fail(count, tmp_path, ON_A_LADDER[: tally.size(1, 4)], tally.size(1, 15))
         given_up(count, tmp_path / "given-up", tally.size(1, 20))
 
 
 def test_runs_that_hang(counted: Callable, tally: Tally, tmp_path: Path) -> None:
     with counted("F17") as count:
         for fault in ["hang-stubborn", "hang"][: tally.size(1, 2)]:
-            campaign_survives(count, tmp_path / fault, fault, tally.size(1, 20), launcher={"time_limit": 1.5})
+            campaign_survives(count, tmp_path / fault, fault, tally.size(1, 10), launcher={"time_limit": 1.5})
 
 
 def test_runs_that_leave_nothing_to_use(counted: Callable, tally: Tally, tmp_path: Path) -> None:
     with counted("F18") as count:
-        first_runs_fail(count, tmp_path, tally.full and BROKEN_OUTPUT or ["die", "other"], tally.size(1, 30))
+        first_runs_fail(count, tmp_path, BROKEN_OUTPUT if tally.full else ["die", "other"], tally.size(1, 12))
 
 
 # ---------------------------------------------------------------- the same with a guard taken away

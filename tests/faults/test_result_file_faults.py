@@ -58,7 +58,7 @@ def test_writers_of_result_files_are_killed(
     counted: Callable, tally: Tally, forks: ForkingServer, tmp_path: Path
 ) -> None:
     with counted("F26") as count:
-        kill_writers(count, forks, tmp_path, tally.size(20, 400))
+        kill_writers(count, forks, tmp_path, tally.size(12, 300))
         assert {path.name for path in tmp_path.iterdir()} >= set(READERS), "nothing was ever written"
 
 

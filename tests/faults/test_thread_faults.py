@@ -78,7 +78,7 @@ def test_threads_and_batches(counted: Callable, tally: Tally) -> None:
         for settings in (SETTINGS, crowd, replace(SETTINGS, windows=2, runs=2)):
             expected = sampled_content(settings)
             for threads in (2, 3, 5, 16) if tally.full else (3,):
-                for place in range(tally.size(1, 5)):
+                for place in range(tally.size(1, 2)):
                     with count.injection(f"{threads} threads, {settings.walkers} walkers, {place}"):
                         if sampled_content(replace(settings, threads=threads)) != expected:
                             raise WrongResult("another trajectory")
@@ -127,8 +127,8 @@ def _in_thread(settings: WangLandauSettings) -> bytes:
 def test_notebooks_and_spawned_processes(counted: Callable, tally: Tally) -> None:
     expected = sampled_content(SETTINGS)
     with counted("F30") as count:
-        interrupted_like_a_notebook(count, tally.size(2, 50))
-        for place in range(tally.size(1, 20)):
+        interrupted_like_a_notebook(count, tally.size(1, 30))
+        for place in range(tally.size(1, 10)):
             with count.injection(f"in a thread, {place}"):
                 if _in_thread(SETTINGS) != expected:
                     raise WrongResult("another result in a thread")

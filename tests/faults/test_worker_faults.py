@@ -94,10 +94,10 @@ def test_lost_workers(counted: Callable, tally: Tally, tmp_path: Path) -> None:
         lost_workers(count, tmp_path, tally.size(2, 20))
         with count.injection("executor that takes nothing"):
             with Campaign(CELL, standin_configuration(tmp_path / "closed"), _Closed()) as campaign:
-                with pytest.raises(OracleError, match="terminated abruptly.*look after the executor"):
+                with pytest.raises(OracleError, match=r"terminated abruptly.*look after the executor"):
                     campaign.compute(configurations(2), "test")
         if tally.full:
-            killed_pool(count, tmp_path / "pool", 10)
+            killed_pool(count, tmp_path / "pool", 6)
 
 
 MPI_DOS = "import os, sys; from pathlib import Path; from wanglandau.cli import main; "
@@ -114,7 +114,7 @@ def test_killed_processes_of_mpi(counted: Callable, tmp_path: Path, monkeypatch:
     words = ["dos", "cuau", "--oracle", f"pair:{pair}", "--runs", "4", "--precision", "1e-6", "--seed", "1"]
     words += ["--max-trials", "1000000000", "--out", "run.h5"]
     with counted("F21") as count:
-        for place in range(12):
+        for place in range(8):
             folder = tmp_path / str(place)
             folder.mkdir()
             monkeypatch.chdir(folder)

@@ -10,7 +10,8 @@ NUMBERS: list[Any] = [0, -1, 1, 2, 2**31, -(2**31), 2**63, 2**64, 10**30, -0.0, 
 NOT_FINITE = [float("nan"), float("inf"), float("-inf")]
 TEXTS = [
     "", " ", "\0", "a\nb", "\r", "\x1b[2J", "../../etc/passwd", "/dev/zero", "-", "--help", "-h", "--config",
-    "$(touch x)", "; rm -rf .", "`id`", "*", "~", "nan", "inf", "1e400", "1_000", "0x10", "１２", "\u202e", "😀", "{}", "[]",
+    "$(touch x)", "; rm -rf .", "`id`", "*", "~", "nan", "inf", "1e400", "1_000", "0x10", "１２", "\u202e", "😀",
+    "{}", "[]",
     "[[", "null", "true", "a" * 300, "none", "cuau", "fept", "%s", "{0}", "\\", '"', "'", "#", "=", "http://x",
     "@cuda", ":",
 ]  # fmt: skip

@@ -62,7 +62,8 @@ def scaling(
     figure
         Draw C(T) of all cells and the extrapolation into this file (PNG, PDF or SVG).
     """
-    from wanglandau.commands.preparation import check_figure, check_writable
+    from wanglandau.commands.preparation import check_figure, check_folder, check_writable
+    from wanglandau.progress import tell
     from wanglandau.scaling import csv_table, describe, parse_size, scale, sized_cell
 
     if settings.ensemble != "canonical":
@@ -70,14 +71,16 @@ def scaling(
     if exponent is not None and not 0 < exponent < float("inf"):
         raise InputError(f"exponent {exponent} must be positive, as 1/nu or the dimension are")
     repeats = sorted({parse_size(size) for size in sizes}, key=lambda size: size[0] * size[1] * size[2])
-    check_writable(csv, folder)
+    check_writable(csv)
+    check_folder(folder)
     check_figure(figure)
     plans = _plans(system, oracle, fraction, repeats, folder)
     folder.mkdir(exist_ok=True)
     cells = []
     with locked(folder / "lock", str(folder)):
-        for repeat, n_second, file in plans:
+        for number, (repeat, n_second, file) in enumerate(plans, 1):
             stop_if_asked()
+            tell(f"cell {'x'.join(map(str, repeat))}, {number} of {len(plans)}")
             record = _result(system, oracle, repeat, n_second, settings, file)
             cells.append(sized_cell(repeat, n_second, file, record))
     found = scale(cells, exponent)
