@@ -1,6 +1,6 @@
 """Settings of Sphinx for all pages of the repository and the API reference; ``make docs`` builds them without network.
 
-The source folder is that of the repository, so that pages link to each other, and to scripts and tests, as they do there.
+The source folder is the repository, so that pages link to each other, and to scripts and tests, as they do there.
 """
 
 from __future__ import annotations
