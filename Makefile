@@ -6,12 +6,15 @@ REQUIREMENTS := setup.cfg pyproject.toml constraints.txt
 
 BENCH := wanglandau benchmark cuau --atoms 4x4x4 5x5x5 7x7x7 10x10x10
 BENCH_FILES := --figure runs/benchmark.png --out runs/benchmark.json --report runs/benchmark.md
-DOS := wanglandau dos cuau --composition 16 --runs 8 --precision 0.007 --out runs/cuau-dos.h5 --exact runs/cuau-exact.h5 --figure runs/cuau-dos.png
+DOS := wanglandau dos cuau --composition 16 --runs 8 --precision 0.007 --resume --out runs/cuau-dos.h5 --exact runs/cuau-exact.h5 --figure runs/cuau-dos.png
+
+# Files stay together as long as both cores have work: what a file prepares for its tests is prepared once.
+TWO_CORES := -n 2 --dist worksteal
 
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help dos test docs test-long coverage lint bench bench-regressions lock clean
+.PHONY: help dos test docs test-long test-faults test-gpu coverage lint bench bench-regressions lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -20,11 +23,17 @@ dos: $(VENV)/.installed ## density of states of CuAu: sampled, exact, thermodyna
 	@mkdir -p runs
 	$(BIN)/$(DOS)
 
-test: $(VENV)/.installed-test ## the test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed-test ## the test suite, on two cores
+	$(BIN)/python -m pytest $(TWO_CORES)
 
 test-long: $(VENV)/.installed-test ## tests of physics that take minutes
 	$(BIN)/python -m pytest -m long
+
+test-faults: $(VENV)/.installed-test ## faults injected by the thousand, counted in runs/faults.md: half an hour
+	$(BIN)/python -m pytest tests/faults -m "" --fault-table runs/faults.md
+
+test-gpu: $(VENV)/.installed-test ## on a machine with an accelerator: walks, energies and densities of states on it
+	TRITON_INTERPRET=0 $(BIN)/python -m pytest -m gpu -rs tests/test_accelerator.py
 
 coverage: $(VENV)/.installed-test ## the test suite with coverage of the Python code (compiled kernels count as not run)
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered

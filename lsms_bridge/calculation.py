@@ -7,7 +7,6 @@ named after its content and in it one folder for each attempt. Nothing in here d
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import time
@@ -25,9 +24,13 @@ from lsms_bridge.ladder import Rung, rungs
 from lsms_bridge.launcher import GuardedRuns, Launcher
 from lsms_bridge.parameters import LsmsParameters
 from lsms_bridge.result import Result, Tolerances, explain_exit, read_result
+from wanglandau.bounded_file import read_text
+from wanglandau.json_text import parse_json
 from wanglandau.lattice import Lattice
 
 MAX_ATTEMPT_FOLDERS = 10_000
+MAX_STATUS = 10_000
+"""Sanity limit on the file in which the guard of a run leaves its exit status (bytes)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +227,7 @@ def _finished_before(task: Task) -> Outcome | None:
     """Find a run that counts and was not reported, because what waited for it was killed."""
     for folder in attempt_folders(task.folder):
         try:
-            ended = json.loads((folder / EXIT_FILE).read_text(encoding="utf-8"))
+            ended = parse_json(read_text(folder / EXIT_FILE, "exit status", MAX_STATUS))
             return Outcome(_judge(task, folder, int(ended["returncode"])), (), folder)
         except (OSError, ValueError, KeyError, TypeError, LsmsError):
             continue

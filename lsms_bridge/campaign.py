@@ -29,11 +29,14 @@ from lsms_bridge.result_log import Record, ResultLog
 from surrogate.dataset import Dataset
 from wanglandau.errors import InputError, OracleError
 from wanglandau.lattice import Lattice
+from wanglandau.orderly_end import stop_if_asked
 
 PURE = "pure"
 """Source of the two configurations of one species that give the reference energies."""
 RUNS_FOLDER = "runs"
 POTENTIALS_FOLDER = "potentials"
+LOOK_EVERY = 0.2
+"""Seconds between looks whether to end early."""
 USAGE_NAME = "usage.log"
 """File in the folder of results to which every campaign that ran LSMS adds a line when it ends."""
 
@@ -214,7 +217,8 @@ class Campaign:
                 while waiting or flying:
                     while waiting and len(flying) < self.configuration.workers:
                         self._submit(flying, *waiting.pop())
-                    for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                    stop_if_asked()
+                    for future in wait(flying, LOOK_EVERY, return_when=FIRST_COMPLETED).done:
                         flight = flying.pop(future)
                         outcome = self._outcome(future, flight.n_lost)
                         if outcome is None:
@@ -232,10 +236,14 @@ class Campaign:
 
     def _submit(self, flying: dict[Future[Outcome], _Flight], row: np.ndarray, origin: str, n_lost: int = 0) -> None:
         task = self._task(row)
-        if isinstance(self._executor, ThreadPoolExecutor):
-            future = self._executor.submit(compute, task, self._runs)
-        else:
-            future = self._executor.submit(compute, task)
+        own = (self._runs,) if isinstance(self._executor, ThreadPoolExecutor) else ()
+        try:
+            future = self._executor.submit(compute, task, *own)
+        except RuntimeError as error:  # a pool of which a process was killed
+            raise OracleError(
+                f"the executor takes no more work ({type(error).__name__}: {error}); look after the executor and start "
+                "again: what was computed is kept"
+            ) from error
         flying[future] = _Flight(row, origin, task, n_lost)
 
     def known_references(self) -> np.ndarray | None:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wanglandau.command_line import EXIT_NOT_CONVERGED, Report
+from wanglandau.ending_settings import EndingSettings
 from wanglandau.errors import InputError
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 Select = Literal["balanced", "ordered", "lowest", "highest", "list"]
 
 
+@ends_in_order("finished results are kept, runs in flight were ended; the same command goes on")
 def campaign(
     system: str,
     /,
@@ -31,6 +34,7 @@ def campaign(
     configurations: Path | None = None,
     again: bool = False,
     executor: str = "threads",
+    ending: EndingSettings,
     repeat: tuple[int, int, int] | None = None,
 ) -> Report:
     """Compute many configurations with LSMS and keep every result.
@@ -61,6 +65,7 @@ def campaign(
         Try those anew that were given up before.
     executor : str
         threads, or parsl:FILE.py, a Python file that defines a parsl Config named config.
+    ending : EndingSettings
     repeat : tuple of three int
         Number of conventional cells along each axis, instead of the system's own.
     """
@@ -135,6 +140,7 @@ def status(
     *,
     lsms: Path,
     report: Path | None = None,
+    figure: Path | None = None,
     repeat: tuple[int, int, int] | None = None,
 ) -> Report:
     """Tell how a campaign goes or went: results, failed runs, iterations, seconds, convergence.
@@ -149,21 +155,29 @@ def status(
         Configuration file of the campaign.
     report : Path
         Markdown file to write.
+    figure : Path
+        Draw energies, iterations, seconds and convergence into this file (PNG, PDF or SVG).
     repeat : tuple of three int
         Number of conventional cells along each axis, instead of the system's own.
     """
     from lsms_bridge.preparation import load
     from lsms_bridge.result_log import read_records
     from lsms_bridge.statistics import campaign_statistics, statistics_report
-    from wanglandau.commands.preparation import check_writable
+    from wanglandau.commands.preparation import check_figure, check_writable
 
     chosen, settings = load(system, lsms, repeat)
     check_writable(report)
+    check_figure(figure)
     physics = settings.parameters.physics()
-    found = campaign_statistics(read_records(settings.folder, chosen.lattice, physics), chosen.lattice.n_sites)
+    records = read_records(settings.folder, chosen.lattice, physics)
+    found = campaign_statistics(records, chosen.lattice.n_sites)
     text = statistics_report(chosen.name, found, physics)
     if report is not None:
         report.write_text(text, encoding="utf-8")
+    if figure is not None:
+        from lsms_bridge.campaign_figure import campaign_figure
+
+        campaign_figure(figure, chosen.name, records)
     return Report(text.rstrip("\n"), found)
 
 
@@ -185,7 +199,7 @@ def _rows(
             raise InputError("--select list needs a file: give --configurations")
         return read_configurations(configurations, system.lattice)[:count]
     if configurations is not None:
-        raise InputError(f"--configurations goes with --select list, not with {kind}")
+        raise InputError(f"--configurations goes with --select list, not with {kind}; leave it out")
     if count is not None and count < 1:
         raise InputError(f"count is {count}; give a number of at least 1")
     n_sites = system.lattice.n_sites

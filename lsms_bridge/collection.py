@@ -54,7 +54,7 @@ def collect_dataset(campaign: Campaign, system: str, base: Dataset | None = None
         labels = orbit_labels(campaign.lattice, _occupations(records, campaign.lattice.n_sites))
         records = [record for record, label in zip(records, labels.tolist(), strict=True) if label not in have]
     if not records:
-        raise InputError(f"{campaign.configuration.folder} holds no result that is new")
+        raise InputError(f"{campaign.configuration.folder} holds no result that is new; run a campaign first")
     parameters = campaign.configuration.parameters
     new = dataset_of(campaign.lattice, records, references, system, parameters.physics(), parameters.n_spin == 2)
     return new if base is None else _joined(base, new)

@@ -209,7 +209,7 @@ def _make(kind: type, values: Mapping[str, Any], where: str) -> Any:
     _check_keys(values, fields, where)
     lacking = [name for name, item in fields.items() if name not in values and _is_needed(item)]
     if lacking:
-        raise InputError(f"{where}: {', '.join(lacking)} is missing")
+        raise InputError(f"{where}: {', '.join(lacking)} is missing; add it")
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 

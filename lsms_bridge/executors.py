@@ -46,11 +46,11 @@ def _parsl_config(path: Path) -> Any:
     from parsl.config import Config
 
     if not path.is_file():
-        raise InputError(f"there is no Parsl configuration {path}")
+        raise InputError(f"there is no Parsl configuration {path}; write --executor parsl:FILE.py")
     try:
         config = runpy.run_path(str(path)).get(CONFIG_NAME)
     except Exception as error:  # whatever the user's program raises
-        raise InputError(f"{path} fails: {type(error).__name__}: {error}") from error
+        raise InputError(f"{path} fails ({type(error).__name__}: {error}); mend it") from error
     if not isinstance(config, Config):
-        raise InputError(f"{path} does not define {CONFIG_NAME} = parsl.Config(...)")
+        raise InputError(f"{path} does not define {CONFIG_NAME} = parsl.Config(...); add it")
     return config

@@ -22,6 +22,7 @@ from lsms_bridge.selection import MAX_ORDERED_ORBIT
 from wanglandau.annealing import anneal
 from wanglandau.bin_samples import look_into_bins
 from wanglandau.density_of_states import density_from_levels
+from wanglandau.dropped_sampling import DropsWhenAsked
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.engine import Engine
 from wanglandau.ensemble_oracle import checked_member_energies
@@ -210,9 +211,7 @@ def _sampled(
     committee: Committee, system: System, composition: int, settings: LearningSettings, seed: int, folder: Path
 ) -> Exploration:
     walk = WangLandauSettings(runs=settings.runs, max_trials=settings.max_trials, observables=False, seed=seed)
-    sampled = sample_density(committee, composition, walk)
-    if sampled.interrupted:
-        raise KeyboardInterrupt("interrupted in a walk; finished generations are kept, and the same command goes on")
+    sampled = sample_density(committee, composition, walk, keeper=DropsWhenAsked())
     verdict = judge(sampled)
     density = sampled.density
     write_run(

@@ -23,6 +23,8 @@ import time
 from typing import Any
 
 EXIT_FILE = "exit.json"
+OWNERLESS_GRACE = 2.0
+"""Longest time between being asked to end and being killed, s, where the owner ends, who has no time to wait."""
 _INTERVAL = 0.02
 _PR_SET_PDEATHSIG = 1
 
@@ -46,7 +48,8 @@ def main() -> int:
         except OSError as error:
             return _report({"error": error.strerror, "returncode": None, "timed_out": False, "seconds": 0.0})
         ended_by = _wait(process, started + task["time_limit"])
-        _end_group(process, task["grace"] if ended_by else 0.0)
+        grace = {"": 0.0, "owner": min(task["grace"], OWNERLESS_GRACE), "time": task["grace"]}[ended_by]
+        _end_group(process, grace)
     seconds = time.monotonic() - started
     outcome = {
         "returncode": process.returncode,

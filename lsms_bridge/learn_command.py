@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from lsms_bridge.learning_settings import LearningSettings
 from wanglandau.command_line import EXIT_DONE, EXIT_NOT_CONVERGED, Report
+from wanglandau.ending_settings import EndingSettings
 from wanglandau.errors import InputError
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
     from lsms_bridge.configuration import BridgeConfiguration
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from wanglandau.systems import System
 
 
+@ends_in_order("finished generations and energies of LSMS are kept; the same command goes on with this generation")
 def learn(
     system: str,
     /,
@@ -28,6 +31,7 @@ def learn(
     members: int = 5,
     epochs: int | None = None,
     executor: str = "threads",
+    ending: EndingSettings,
     repeat: tuple[int, int, int] | None = None,
     out: Path | None = None,
 ) -> Report:
@@ -59,6 +63,7 @@ def learn(
         Of training, instead of the recipe's.
     executor : str
         Where LSMS runs: threads, or parsl:FILE.py, a Python file that defines a parsl Config named config.
+    ending : EndingSettings
     repeat : tuple of three int
         Number of conventional cells along each axis, instead of the system's own.
     out : Path
@@ -67,13 +72,13 @@ def learn(
     from lsms_bridge.configuration import load_configuration
     from lsms_bridge.executors import open_executor
     from lsms_bridge.oracle import LsmsOracle
-    from wanglandau.commands.preparation import check_writable
+    from wanglandau.commands.preparation import check_folder
     from wanglandau.oracle_registry import load_oracle
     from wanglandau.systems import load_system
 
     chosen = load_system(system, repeat)
     folder = out or Path(f"{chosen.name}-learning")
-    check_writable(folder)
+    check_folder(folder)
     compositions = _compositions(chosen, composition)
     how = (compositions, settings, members, epochs, folder)
     if (lsms is None) == (oracle is None):

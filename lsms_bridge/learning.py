@@ -11,7 +11,7 @@ one energy; compare active learning for the sampling of configurations, S. Kasam
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +32,7 @@ from surrogate.kept_results import write_json
 from wanglandau.errors import InputError
 from wanglandau.oracle import EnergyOracle, PropertyOracle
 from wanglandau.orbits import occupations_from_keys
+from wanglandau.run_lock import locked
 from wanglandau.systems import System
 
 SEED_STEP = 1000
@@ -117,12 +118,17 @@ def learn(task: LearningTask, settings: LearningSettings, folder: Path, *, progr
     Raises
     ------
     InputError
-        If the folder holds another loop, or task and settings make no sense together.
+        If the folder is in use or holds another loop, or task and settings make no sense together.
     OracleError
         If the dear oracle fails; all finished generations are kept, and the same call goes on.
     """
     enumerates(task.system.lattice.n_sites, settings)
     kept = LearningFolder(folder)
+    with locked(folder / "lock", str(folder)):
+        return _loop(task, settings, kept, progress)
+
+
+def _loop(task: LearningTask, settings: LearningSettings, kept: LearningFolder, progress: bool) -> LearningResult:
     start = _start(task, settings, kept)
     kept.begin(start, task.of_result() | {"settings": settings.of_result()})
     generations = kept.finished()
@@ -133,7 +139,7 @@ def learn(task: LearningTask, settings: LearningSettings, folder: Path, *, progr
             number = len(generations)
             data = kept.dataset(number - 1)
             with kept.making(number) as partial:
-                generations.append(_make(task, settings, number, data, partial))
+                generations.append(_make(task, settings, number, data, partial, bar.set_description))
             verdict = judge_learning(generations, settings)
             kept.publish(number)
             bar.update()
@@ -151,8 +157,16 @@ def _start(task: LearningTask, settings: LearningSettings, kept: LearningFolder)
     return replace(start, charge=None, moment=None)  # or later generations would learn less than the first
 
 
-def _make(task: LearningTask, settings: LearningSettings, number: int, data: Dataset, folder: Path) -> Generation:
+def _make(
+    task: LearningTask,
+    settings: LearningSettings,
+    number: int,
+    data: Dataset,
+    folder: Path,
+    tell: Callable[[str], object],
+) -> Generation:
     clock = [time.perf_counter()]
+    tell(f"generation {number}, training")
     committee = task.learner.fit(data, settings.seed + SEED_STEP * number)
     committee.save(folder / COMMITTEE)
     clock.append(time.perf_counter())
@@ -160,11 +174,13 @@ def _make(task: LearningTask, settings: LearningSettings, number: int, data: Dat
     counts = shares(settings.per_generation, len(task.compositions), number)
     parts = []
     for composition, seed, count in zip(task.compositions, seeds, counts, strict=True):
+        tell(f"generation {number}, exploring {composition}")
         walk_seed, choice_seed = (int(value) for value in seed.generate_state(2))
         found = explore(committee, task.system, composition, settings, walk_seed, folder)
         rng = np.random.default_rng(choice_seed)
         parts.append(_Chosen.by(found, data, composition, count, rng))
     clock.append(time.perf_counter())
+    tell(f"generation {number}, computing")
     data, new = _compute(task, data, parts)
     save_dataset(data, folder / DATASET)
     clock.append(time.perf_counter())

@@ -9,8 +9,8 @@ from typing import Any
 from lsms_bridge.generation import Finding, Generation
 from lsms_bridge.learning import LearningResult
 from lsms_bridge.learning_record import COMMITTEE, DATASET
-from surrogate.artefact import write_atomically
 from surrogate.markdown_table import markdown_table
+from wanglandau.atomic_file import write_atomically
 from wanglandau.figure_style import can_draw, with_error
 from wanglandau.levels import MEV_PER_RY
 

@@ -240,7 +240,7 @@ def _is_number(value: Any) -> bool:
 
 def _check_symbol(where: str, symbol: str) -> None:
     if atomic_numbers.get(symbol, 0) == 0:
-        raise InputError(f"{where} names {symbol!r}, which is no chemical symbol")
+        raise InputError(f"{where} names {symbol!r}, which is no chemical symbol; write one such as Cu")
 
 
 def _check_electrons(symbol: str, division: Electrons) -> None:

@@ -9,7 +9,6 @@ time, which a lock on the folder sees to.
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 import os
 import warnings
@@ -21,8 +20,11 @@ from typing import Any
 
 import numpy as np
 
+from wanglandau.atomic_file import sync_folder
 from wanglandau.errors import InputError
+from wanglandau.json_text import parse_json
 from wanglandau.lattice import Lattice
+from wanglandau.run_lock import lock_file
 
 LOG_NAME = "results.jsonl"
 LOCK_NAME = "lock"
@@ -113,7 +115,7 @@ class ResultLog:
         self.folder = folder
         header = _header(lattice, physics)
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(folder / LOCK_NAME)
+        self._lock = lock_file(folder / LOCK_NAME, str(folder))
         try:
             self._records = _read(folder / LOG_NAME, header, lattice.n_sites)
             _end_line(folder / LOG_NAME)
@@ -123,7 +125,7 @@ class ResultLog:
             raise
         if self._file.tell() == 0:
             self._write({"header": header})
-            _sync_folder(folder)
+            sync_folder(folder)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -187,6 +189,36 @@ def read_records(folder: Path, lattice: Lattice, physics: Mapping[str, Any]) -> 
     return list(_read(folder / LOG_NAME, _header(lattice, physics), lattice.n_sites).values())
 
 
+def read_any_records(folder: Path) -> tuple[dict[str, Any], list[Record]]:
+    """Read a log of whatever lattice and physics, without a lock.
+
+    Returns
+    -------
+    header : dict
+        ``species``, ``lattice`` and ``physics`` of the results.
+    records : list of Record
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is damaged.
+    """
+    path = folder / LOG_NAME
+    header, lines = _read_header(path), iter(_read_lines(path))
+    next(lines, None)
+    first = next((len(str(line["record"].get("occupations", ""))) for line in lines if line and "record" in line), 0)
+    return header, list(_read(path, header, first).values())
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    first = next(_read_lines(path), None)
+    if first is None or not isinstance(first.get("header"), dict):
+        raise InputError(
+            f"{path} does not begin with its heading; it is damaged or no log of results; name another folder"
+        )
+    return first["header"]
+
+
 def _header(lattice: Lattice, physics: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "version": FORMAT_VERSION,
@@ -200,9 +232,7 @@ def _read(path: Path, header: Mapping[str, Any], n_sites: int) -> dict[str, Reco
     lines = list(_read_lines(path)) if path.exists() else []
     if not lines:
         return {}
-    if lines[0] is None or "header" not in lines[0]:
-        raise InputError(f"{path} does not begin with its heading; it is damaged or no log of results")
-    _check_header(path, lines[0]["header"], header)
+    _check_header(path, _read_header(path), header)
     records: dict[str, Record] = {}
     for place, line in enumerate(lines[1:], 2):
         record = None if line is None else _record(line, n_sites)
@@ -223,13 +253,14 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any] | None]:
 
 
 def _decode(line: bytes) -> dict[str, Any] | None:
-    if not line.endswith(b"\n") or len(line) < 10 or line[8:9] != b" ":
+    """Return what a line holds; whether it is whole its checksum says, not the end of the line."""
+    if len(line) < 10 or line[8:9] != b" ":
         return None
-    body = line[9:-1]
+    body = line[9:].removesuffix(b"\n")
     if b"%08x" % zlib.crc32(body) != line[:8]:
         return None
     try:
-        value = json.loads(body)
+        value = parse_json(body)
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
@@ -241,10 +272,37 @@ def _record(line: Mapping[str, Any], n_sites: int) -> Record | None:
         for name in ("charge", "moment", "attempts", "remarks"):
             values[name] = tuple(values[name])
         record = Record(**values)
-    except (KeyError, TypeError, ValueError):
+        return record if _is_whole(record, n_sites) else None
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    fits = len(record.occupations) == n_sites and set(record.occupations) <= {"0", "1"}
-    return record if fits and (not record.done or len(record.charge) == n_sites) else None
+
+
+def _is_whole(record: Record, n_sites: int) -> bool:
+    """Tell whether every part is of its kind; may raise TypeError, ValueError or KeyError where one is not."""
+    texts = (record.occupations, record.source, record.folder, *record.remarks)
+    numbers = [getattr(record, name) for name in _NUMBERS] + [*record.charge, *record.moment]
+    for attempt in record.attempts:
+        texts += (attempt["rung"], attempt["failure"], attempt["message"])
+        numbers.append(attempt["seconds"])
+    if not all(isinstance(text, str) for text in texts) or set(record.occupations) - {"0", "1"}:
+        return False
+    if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
+        return False
+    if len(record.occupations) != n_sites:
+        return False
+    return not record.done or (len(record.charge) == n_sites and len(record.moment) in (0, n_sites))
+
+
+_NUMBERS = (
+    "energy",
+    "band_energy",
+    "fermi_energy",
+    "iterations",
+    "energy_change",
+    "residual",
+    "potential_residual",
+    "seconds",
+)
 
 
 def _check_header(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
@@ -263,21 +321,6 @@ def _flat(header: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in header.items() if name != "physics"} | dict(header.get("physics", {}))
 
 
-def _lock(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        owner = path.read_text(encoding="ascii", errors="replace").strip()
-        os.close(descriptor)
-        raise InputError(
-            f"another process ({owner or 'unknown'}) writes to {path.parent}; wait for it, or name another folder"
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
-    return descriptor
-
-
 def _end_line(path: Path) -> None:
     """Make sure that the next record begins on a line of its own, after a line that was cut off."""
     if not path.exists() or not path.stat().st_size:
@@ -286,11 +329,3 @@ def _end_line(path: Path) -> None:
         file.seek(-1, os.SEEK_END)
         if file.read(1) != b"\n":
             file.write(b"\n")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lsms_bridge.chosen_configuration import ConfigurationChoice
 from wanglandau.command_line import EXIT_NOT_CONVERGED, Report
+from wanglandau.orderly_end import ends_in_order
 
 
 def deck(
@@ -52,6 +53,7 @@ def deck(
     return Report(f"wrote {out}", {"deck": out})
 
 
+@ends_in_order("the run of LSMS was ended and has left no result; the same command begins it anew")
 def run(
     system: str,
     /,

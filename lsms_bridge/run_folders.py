@@ -20,6 +20,7 @@ from lsms_bridge.result import (
     read_stdout,
     tolerances_printed,
 )
+from wanglandau.bounded_file import read_text
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 
@@ -28,6 +29,8 @@ IMPORTED = "imported"
 PRINTED = ("stdout", "lsms.out", "out", "log")
 """Names under which people keep what LSMS printed."""
 MAX_DEPTH = 8
+MAX_STATUS = 1000
+"""Sanity limit on a file that holds an exit status (bytes)."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def find_runs(folder: Path) -> list[Path]:
         If the folder does not exist.
     """
     if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}")
+        raise InputError(f"there is no folder {folder}; give the one that holds the runs")
     found = [folder] if _holds_run(folder) else []
     level = [folder]
     for _ in range(MAX_DEPTH):
@@ -106,7 +109,7 @@ def _read_run(folder: Path, lattice: Lattice, asked: Tolerances | None) -> Found
 def _exit_status(folder: Path) -> int:
     """Return the exit status that stands in a file ``rc`` (a number, also as ``rc=0``), 0 where there is none."""
     try:
-        words = (folder / "rc").read_text(encoding="ascii").replace("rc=", " ").split()
+        words = read_text(folder / "rc", "exit status", MAX_STATUS, "ascii").replace("rc=", " ").split()
         return int(words[0])
-    except (OSError, ValueError, IndexError, UnicodeDecodeError):
+    except (ValueError, IndexError):
         return 0

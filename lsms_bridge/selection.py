@@ -15,6 +15,7 @@ import numpy as np
 
 from lsms_bridge.canonical import as_text, from_text, representatives
 from surrogate.dataset import load_dataset
+from wanglandau.bounded_file import read_text
 from wanglandau.configurations import balanced_configurations
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
@@ -27,6 +28,8 @@ SOURCES = {"balanced": "random", "ordered": "ordered", "lowest": "low", "highest
 """What data sets call a configuration that was chosen so."""
 MAX_ORDERED_ORBIT = 24
 """An orbit of at most so many members counts as ordered."""
+MAX_LIST = 2**28
+"""Sanity limit on a text list of configurations (bytes)."""
 _BATCH = 65536
 
 IsKnown = Callable[[np.ndarray], bool]
@@ -100,21 +103,21 @@ def read_configurations(path: Path, lattice: Lattice) -> np.ndarray:
     if path.suffix == ".h5":
         data = load_dataset(path)
         if data.lattice.fingerprint != lattice.fingerprint:
-            raise InputError(f"{path} is for another lattice")
+            raise InputError(
+                f"{path} is for another lattice of {data.lattice.n_sites} sites, this one has {lattice.n_sites}; "
+                "give a "
+                "data set of this cell"
+            )
         return data.occupations
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="ascii").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
     rows = []
-    for place, line in enumerate(lines, 1):
+    for place, line in enumerate(map(str.strip, read_text(path, "list", MAX_LIST, "ascii").splitlines()), 1):
         if not line or line.startswith("#"):
             continue
         if len(line) != lattice.n_sites or set(line) - {"0", "1"}:
-            raise InputError(f"{path}: line {place} is not {lattice.n_sites} times 0 or 1")
+            raise InputError(f"{path}: line {place} is not {lattice.n_sites} times 0 or 1; write one digit a site")
         rows.append(from_text(line))
     if not rows:
-        raise InputError(f"{path} holds no configuration")
+        raise InputError(f"{path} holds no configuration; write one on each line")
     return np.array(rows)
 
 

@@ -1,7 +1,8 @@
 """Trained models on disk: weights as safetensors, and a card that says what they are.
 
-The card is JSON in the metadata of the safetensors header, under the key ``card``; XGBoost models carry the same
-card as an attribute of the booster. Nothing in here is pickled and nothing that is read is executed.
+The card is JSON in the metadata of the safetensors header, under the key ``card``, beside the seal of the file
+(:mod:`wanglandau.seal`); XGBoost models carry the same as attributes of the booster. Nothing in here is pickled and
+nothing that is read is executed.
 Files of several models are made by :mod:`surrogate.ensemble_artefact`.
 """
 
@@ -22,9 +23,12 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from surrogate.settings import check_tasks
-from wanglandau.atomic_file import replacing
-from wanglandau.errors import InputError
+from wanglandau.atomic_file import write_atomically
+from wanglandau.bounded_file import read_bytes
+from wanglandau.errors import FAULTS, InputError
+from wanglandau.json_text import parse_json
 from wanglandau.lattice import Lattice
+from wanglandau.seal import KEY, UNSEALED, is_sealed, sealed
 
 SCHEMA_VERSION = 1
 MAX_HEADER = 2**25
@@ -214,8 +218,8 @@ def parse_card(text: str) -> Any:
         If it is none, or holds what is no number.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text, _refuse_constant)
+    except ValueError as error:
         raise InputError(f"its card is not valid JSON ({error})") from error
 
 
@@ -223,7 +227,9 @@ def check_schema(values: Any) -> None:
     """Refuse the parsed JSON of a card unless it has the schema version of this package."""
     if not isinstance(values, dict) or values.get("schema_version") != SCHEMA_VERSION:
         found = values.get("schema_version") if isinstance(values, dict) else None
-        raise InputError(f"its card has schema_version {found}; this version of the package reads {SCHEMA_VERSION}")
+        raise InputError(
+            f"its card has schema_version {found}; this version of the package reads {SCHEMA_VERSION}: train it anew"
+        )
 
 
 def save_artefact(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], card: WritableCard) -> None:
@@ -236,16 +242,17 @@ def save_artefact(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]
     card : Card, or that of an ensemble
     """
     plain = {name: np.array(values, order="C") for name, values in sorted(arrays.items())}
-    write_atomically(Path(path), safetensors.numpy.save(plain, {"card": card.to_json()}))
+    write_atomically(Path(path), sealed(_with_place(safetensors.numpy.save(plain, {"card": card.to_json()}))))
 
 
-def write_atomically(target: Path, content: bytes) -> None:
-    """Write ``content`` under a temporary name and rename it."""
-    try:
-        with replacing(target) as temporary:
-            temporary.write_bytes(content)
-    except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror}") from error
+def _with_place(content: bytes) -> bytes:
+    """Make room for the seal in the header of a safetensors file, whose own writer shuffles metadata."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"][KEY] = UNSEALED
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the data begin at a multiple of eight bytes
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def load_artefact(path: str | os.PathLike[str]) -> Artefact:
@@ -273,7 +280,7 @@ def read_artefact(path: str | os.PathLike[str], make: Callable[[str, dict[str, n
     InputError
         If the file cannot be read or is damaged, or ``make`` refuses what is in it.
     """
-    content = read_limited(Path(path))
+    content = read_bytes(Path(path), "artefact", MAX_FILE)
     try:
         text = _card_text(content)
         arrays = safetensors.numpy.load(content)
@@ -283,34 +290,26 @@ def read_artefact(path: str | os.PathLike[str], make: Callable[[str, dict[str, n
         return make(text, arrays)
     except InputError as error:
         raise InputError(f"artefact {path} cannot be used: {error}") from error
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise InputError(f"artefact {path} is damaged: {' '.join(str(error).split())}") from error
-
-
-def read_limited(path: Path) -> bytes:
-    """Read a file of sane size."""
-    try:
-        if path.stat().st_size > MAX_FILE:
-            raise InputError(f"artefact {path} is larger than the limit of {MAX_FILE} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read artefact {path}: {error.strerror}") from error
+    except (SafetensorError, *FAULTS) as error:
+        raise InputError(f"artefact {path} is damaged ({' '.join(str(error).split())}); train it anew") from error
 
 
 def _card_text(content: bytes) -> str:
     """Find the card in a safetensors file: eight bytes of header length, JSON header, data."""
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > len(content) - 8:
-        raise InputError("it is not a safetensors file, or truncated")
+        raise InputError("it is not a safetensors file, or truncated; make artefacts with 'surrogate train'")
     if length > MAX_HEADER:
-        raise InputError(f"its header of {length} bytes exceeds the limit of {MAX_HEADER}")
+        raise InputError(f"its header of {length} bytes exceeds the limit of {MAX_HEADER}; train it anew")
     try:
-        header = json.loads(content[8 : 8 + length])
-    except (ValueError, RecursionError) as error:
-        raise InputError("it is not a safetensors file, or damaged") from error
+        header = parse_json(content[8 : 8 + length])
+    except ValueError as error:
+        raise InputError("it is not a safetensors file, or damaged; make artefacts with 'surrogate train'") from error
     found = header.get("__metadata__") if isinstance(header, dict) else None
     if not isinstance(found, dict) or not isinstance(found.get("card"), str):
         raise InputError("it has no card; make artefacts with 'surrogate train'")
+    if not is_sealed(content) and KEY in found:
+        raise InputError("its seal is broken")
     return found["card"]
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wanglandau.command_line import Report
-from wanglandau.errors import InputError
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
     from surrogate.dataset import Dataset
 
 
+@ends_in_order("nothing was written; the same command begins anew")
 def label(
     system: str,
     /,
@@ -192,8 +193,9 @@ def _lines_of_fit(data: Dataset, values: dict[str, Any]) -> list[str]:
 
 def _writable(target: Path) -> Path:
     """Return the file to write after making sure, before any work, that its folder is there."""
-    if not target.parent.is_dir():
-        raise InputError(f"folder {target.parent} does not exist; make it first")
+    from wanglandau.commands.preparation import check_writable
+
+    check_writable(target)
     return target
 
 

@@ -37,9 +37,10 @@ import numpy as np
 
 from surrogate.orbits import MAX_SITES, folds_by_orbit, orbit_labels, split_by_orbit
 from wanglandau.errors import InputError
-from wanglandau.hdf5_parts import writing
+from wanglandau.hdf5_parts import reading, writing
 from wanglandau.lattice import Lattice
 from wanglandau.oracle import pure_energies
+from wanglandau.seal import KEY
 
 __all__ = ["Dataset", "folds_by_orbit", "load_dataset", "orbit_labels", "save_dataset", "split_by_orbit"]
 
@@ -217,25 +218,23 @@ def _read(path: Path) -> Dataset:
     if not path.is_file():
         raise InputError(f"data set {path} does not exist; give a file, or {' or '.join(SHIPPED)}")
     try:
-        with h5py.File(path, "r") as file:
+        with reading(path) as file:
             return _dataset_from(file)
     except InputError as error:
-        raise InputError(f"data set {path}: {error}") from error
-    except (OSError, RuntimeError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"data set {path} cannot be read: not an HDF5 file, or damaged ({reason})") from error
+        raise InputError(f"data set {error}") from error
 
 
 def _dataset_from(file: h5py.File) -> Dataset:
     _check_names(file)
-    attributes = {name: _decoded(value) for name, value in file.attrs.items()}
+    attributes = {name: _decoded(value) for name, value in file.attrs.items() if name != KEY}
     if attributes["schema_version"] != SCHEMA_VERSION:
         raise InputError(
-            f"schema_version is {attributes['schema_version']}; this version of the package reads {SCHEMA_VERSION}"
+            f"schema_version is {attributes['schema_version']}; "
+            f"this version of the package reads {SCHEMA_VERSION}: make it anew"
         )
     n = len(file["energy"])
     if n > MAX_CONFIGURATIONS:
-        raise InputError(f"{n} configurations are more than the limit of {MAX_CONFIGURATIONS}")
+        raise InputError(f"{n} configurations are more than the limit of {MAX_CONFIGURATIONS}; give a smaller set")
     arrays = {name: _array(file[name], n) for name in file}
     lattice = Lattice(
         tuple(attributes["species"]),

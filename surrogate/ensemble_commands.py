@@ -10,7 +10,9 @@ from wanglandau.errors import InputError
 
 if TYPE_CHECKING:
     from surrogate.dataset import Dataset
-    from surrogate.ensemble_artefact import Ensemble
+    from surrogate.ensemble_artefact import Ensemble, EnsembleCard
+    from surrogate.evaluation import Keep
+    from surrogate.model_keeping import ModelKeeper
 
 
 def ensemble_settings(members: int | None, fraction: float | None, architecture: str) -> EnsembleSettings | None:
@@ -26,7 +28,7 @@ def ensemble_settings(members: int | None, fraction: float | None, architecture:
             raise InputError("--member-fraction is for ensembles; add --members, for example --members 8")
         return None
     if architecture == "xgboost":
-        raise InputError("--members is for networks; no ensemble of xgboost models is offered")
+        raise InputError("--members is for networks; there is no ensemble of xgboost models: leave it out")
     return EnsembleSettings(members) if fraction is None else EnsembleSettings(members, fraction)
 
 
@@ -37,6 +39,7 @@ def train_ensemble(
     settings: tuple[Any, TrainingSettings],
     several: EnsembleSettings,
     target: Path,
+    keeper: ModelKeeper,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Train an ensemble and write it; return its metrics on the training data and what is known of its spread.
 
@@ -49,15 +52,20 @@ def train_ensemble(
         Of the network and of the training, see :func:`surrogate.recipes.resolve_settings`.
     several : EnsembleSettings
     target : Path
+    keeper : ModelKeeper
     """
     from surrogate.ensemble_artefact import save_ensemble
     from surrogate.ensemble_fitting import fit_ensemble
 
     network, training = settings
-    made = fit_ensemble(data, architecture, tasks, network, training, several)
+    made = fit_ensemble(data, architecture, tasks, network, training, several, keeper=keeper)
     save_ensemble(target, made)
-    card = made.card
-    return card.metrics, {"members": several.members, "spread_scale": card.spread_scale, "held_out": card.held_out}
+    return made.card.metrics, known_of(made.card)
+
+
+def known_of(card: EnsembleCard) -> dict[str, Any]:
+    """Return what is known of the spread of an ensemble."""
+    return {"members": len(card.members), "spread_scale": card.spread_scale, "held_out": card.held_out}
 
 
 def cross_validated_ensemble(
@@ -67,6 +75,7 @@ def cross_validated_ensemble(
     settings: tuple[Any, TrainingSettings],
     several: EnsembleSettings,
     folds: tuple[int, int, int],
+    keep: Keep | None = None,
 ) -> dict[str, Any]:
     """Cross-validate ensembles with their calibration; ``folds`` are number of folds, repeats and seed."""
     from tqdm import tqdm
@@ -79,6 +88,6 @@ def cross_validated_ensemble(
         return fit_ensemble(part, architecture, tasks, network, training, several, quiet=True)
 
     with tqdm(total=folds[0] * folds[1], desc="cross-validation", unit="fold", disable=None) as bar:
-        report = cross_validate_ensemble(data, fit, *folds, advance=bar.update)
+        report = cross_validate_ensemble(data, fit, *folds, advance=bar.update, keep=keep)
     many = f"ensemble of {several.members} {architecture}"
     return {"model": f"{many}, {folds[0]}-fold cross-validation over orbits, repeated {folds[1]} times"} | report

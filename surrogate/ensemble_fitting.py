@@ -22,9 +22,10 @@ from surrogate.calibration import calibration, spread_scale
 from surrogate.dataset import Dataset, folds_by_orbit
 from surrogate.ensemble_artefact import Ensemble, EnsembleCard
 from surrogate.ensemble_oracle import EnsembleSurrogateOracle
-from surrogate.evaluation import evaluate
+from surrogate.evaluation import Keep, evaluate
 from surrogate.fitting import describe_dataset, fit_network
 from surrogate.group_means import without_group_means
+from surrogate.model_keeping import ModelKeeper
 from surrogate.orbits import deal_orbits
 from surrogate.settings import EnsembleSettings, TrainingSettings
 from wanglandau.errors import InputError
@@ -43,6 +44,7 @@ def fit_ensemble(
     ensemble: EnsembleSettings,
     *,
     quiet: bool = False,
+    keeper: ModelKeeper | None = None,
 ) -> Ensemble:
     """Train an ensemble and calibrate its spread on what members have not seen.
 
@@ -60,6 +62,8 @@ def fit_ensemble(
     ensemble : EnsembleSettings
     quiet : bool
         Show no progress bars.
+    keeper : ModelKeeper, optional
+        Keeps finished members and the training of the next.
 
     Raises
     ------
@@ -71,23 +75,35 @@ def fit_ensemble(
     n_orbits = len(np.unique(dataset.orbit))
     if n_orbits < ensemble.members:
         raise InputError(f"{n_orbits} orbits are too few for {ensemble.members} members; take fewer members")
-    unseen = deal_orbits(dataset.orbit, ensemble.members, ensemble.n_left_out, training.seed)
-    members = tuple(
-        fit_network(
-            dataset.select(np.flatnonzero(~left_out)),
-            architecture,
-            tasks,
-            network,
-            replace(training, seed=training.seed + number),
-            quiet=quiet,
-        )
-        for number, left_out in enumerate(unseen)
-    )
-    return _calibrated(dataset, members, unseen)
+    unseen = _unseen(dataset, ensemble, training.seed)
+    members = [] if keeper is None else list(keeper.members)
+    for number in range(len(members), len(unseen)):
+        seen = dataset.select(np.flatnonzero(~unseen[number]))
+        own = replace(training, seed=training.seed + number)
+        members.append(fit_network(seen, architecture, tasks, network, own, quiet=quiet, keeper=keeper))
+        if keeper is not None:
+            keeper.add(members[-1])
+    return _calibrated(dataset, tuple(members), unseen)
+
+
+def _unseen(dataset: Dataset, ensemble: EnsembleSettings, seed: int) -> np.ndarray:
+    return deal_orbits(dataset.orbit, ensemble.members, ensemble.n_left_out, seed)
+
+
+def unseen_orbits(dataset: Dataset, ensemble: EnsembleSettings, seed: int) -> list[int]:
+    """Return how many orbits each member does not see."""
+    return [len(np.unique(dataset.orbit[left_out])) for left_out in _unseen(dataset, ensemble, seed)]
 
 
 def cross_validate_ensemble(
-    dataset: Dataset, fit: EnsembleFit, n_folds: int, repeats: int, seed: int, *, advance: Callable[[], Any]
+    dataset: Dataset,
+    fit: EnsembleFit,
+    n_folds: int,
+    repeats: int,
+    seed: int,
+    *,
+    advance: Callable[[], Any],
+    keep: Keep | None = None,
 ) -> dict[str, Any]:
     """Evaluate ensembles on configurations that none of their members has seen, fold by fold over orbits.
 
@@ -99,6 +115,8 @@ def cross_validate_ensemble(
         See :func:`surrogate.orbits.folds_by_orbit`.
     advance : callable
         Called after each fold, for a progress bar.
+    keep : callable, optional
+        Called with the test configurations of all folds and what was predicted for them.
 
     Returns
     -------
@@ -118,7 +136,10 @@ def cross_validate_ensemble(
     pooled = dataset.select(np.concatenate([test for _, test in folds]))
     energy, spread = np.concatenate(energies), np.concatenate(spreads)
     unit = _mev_per_atom(dataset)
-    report = evaluate(pooled, Properties(energy, None, None))
+    predicted = Properties(energy, None, None)
+    if keep is not None:
+        keep(pooled, predicted)
+    report = evaluate(pooled, predicted)
     report["spread_scale"] = float(np.mean(scales))
     excess = without_group_means(pooled.mixing_energy, pooled.composition)
     report["calibration"] = calibration((energy - pooled.mixing_energy) * unit, spread * unit, excess)

@@ -69,7 +69,13 @@ def evaluate(dataset: Dataset, predicted: Properties) -> dict[str, Any]:
     return report
 
 
-def evaluate_oracle(dataset: Dataset, oracle: EnergyOracle, shipped: Dataset | None = None) -> dict[str, Any]:
+Keep = Callable[[Dataset, Properties], Any]
+"""Takes in predictions for the configurations of a data set, say for a figure."""
+
+
+def evaluate_oracle(
+    dataset: Dataset, oracle: EnergyOracle, shipped: Dataset | None = None, *, keep: Keep | None = None
+) -> dict[str, Any]:
     """Compare an oracle with a data set, and say how much of it the oracle's training has seen.
 
     Parameters
@@ -78,6 +84,8 @@ def evaluate_oracle(dataset: Dataset, oracle: EnergyOracle, shipped: Dataset | N
     oracle : EnergyOracle
     shipped : Dataset, optional
         The shipped data of the system. If the oracle was trained on just these, ``baselines`` are fitted to them too.
+    keep : callable, optional
+        Called with the data set and what was predicted.
 
     Returns
     -------
@@ -86,7 +94,9 @@ def evaluate_oracle(dataset: Dataset, oracle: EnergyOracle, shipped: Dataset | N
         of the spread on these data and on what members had not seen in training; for trained models also
         ``n_orbits_seen_in_training`` and, where only some were seen, the report on the others as ``unseen``.
     """
-    predicted = _predict(oracle, dataset.occupations)
+    predicted = predict(oracle, dataset.occupations)
+    if keep is not None:
+        keep(dataset, predicted)
     report = evaluate(dataset, predicted)
     if np.isfinite(predicted.energy).all():
         report["symmetry_spread_mev_per_atom"] = symmetry_spread(dataset, oracle.energies)
@@ -99,7 +109,7 @@ def evaluate_oracle(dataset: Dataset, oracle: EnergyOracle, shipped: Dataset | N
     report["n_orbits_seen_in_training"] = len(np.unique(dataset.orbit[seen]))
     if 0 < seen.sum() < len(dataset):
         rest = np.flatnonzero(~seen)
-        report["unseen"] = evaluate(dataset.select(rest), _predict(oracle, dataset.occupations[rest]))
+        report["unseen"] = evaluate(dataset.select(rest), predict(oracle, dataset.occupations[rest]))
     if shipped is not None and shipped.digest == card.dataset.get("digest"):
         fitted = {name: fit(shipped) for name, fit in BASELINES.items()}
         report["baselines"] = {name: evaluate(dataset, find(dataset.occupations)) for name, find in fitted.items()}
@@ -107,7 +117,14 @@ def evaluate_oracle(dataset: Dataset, oracle: EnergyOracle, shipped: Dataset | N
 
 
 def cross_validate(
-    dataset: Dataset, fits: dict[str, Fit], n_folds: int, repeats: int, seed: int, *, advance: Callable[[], Any]
+    dataset: Dataset,
+    fits: dict[str, Fit],
+    n_folds: int,
+    repeats: int,
+    seed: int,
+    *,
+    advance: Callable[[], Any],
+    keep: Callable[[str, Dataset, Properties], Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Evaluate models on configurations that their training has not seen, fold by fold over orbits.
 
@@ -120,6 +137,8 @@ def cross_validate(
         See :func:`surrogate.orbits.folds_by_orbit`.
     advance : callable
         Called after each fold, for a progress bar.
+    keep : callable, optional
+        Called for each model with its name, the test configurations of all folds and what was predicted for them.
 
     Returns
     -------
@@ -133,7 +152,11 @@ def cross_validate(
             predictions[name].append(fit(dataset.select(training))(dataset.occupations[test]))
         advance()
     pooled = dataset.select(np.concatenate([test for _, test in folds]))
-    return {name: evaluate(pooled, _joined(parts)) for name, parts in predictions.items()}
+    joined = {name: _joined(parts) for name, parts in predictions.items()}
+    for name, predicted in joined.items():
+        if keep is not None:
+            keep(name, pooled, predicted)
+    return {name: evaluate(pooled, predicted) for name, predicted in joined.items()}
 
 
 def symmetry_spread(
@@ -158,7 +181,8 @@ def symmetry_spread(
     return {"rms": float(np.sqrt(np.mean(spread**2))), "max": float(spread.max())}
 
 
-def _predict(oracle: EnergyOracle, occupations: np.ndarray) -> Properties:
+def predict(oracle: EnergyOracle, occupations: np.ndarray) -> Properties:
+    """Ask an oracle for all it predicts, energies at least."""
     if isinstance(oracle, PropertyOracle):
         return oracle.properties(occupations)
     return Properties(oracle.energies(occupations), None, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from surrogate.artefact import Artefact, Card, describe_lattice, package_version
 from surrogate.dataset import Dataset
 from surrogate.settings import TrainingSettings, check_tasks
 from wanglandau.oracle import Properties
+
+if TYPE_CHECKING:
+    from surrogate.training import TrainingKeeper
 
 Predictor = Callable[[np.ndarray], Properties]
 """From occupations, ``int8[n, n_sites]``, to predictions."""
@@ -29,6 +32,7 @@ def fit_network(
     training: TrainingSettings,
     *,
     quiet: bool = False,
+    keeper: TrainingKeeper | None = None,
 ) -> Artefact:
     """Train a network.
 
@@ -44,6 +48,8 @@ def fit_network(
     training : TrainingSettings
     quiet : bool
         Show no progress bar.
+    keeper : TrainingKeeper, optional
+        See :func:`surrogate.training.train`.
 
     Returns
     -------
@@ -55,7 +61,7 @@ def fit_network(
 
     ordered = check_tasks(tasks)
     model = seeded(lambda: make_network(architecture, dataset.lattice, ordered, network), training.seed)
-    history = train(model, dataset, training, quiet=quiet)
+    history = train(model, dataset, training, quiet=quiet, keeper=keeper)
     arrays = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
     details = asdict(training) | {"best_epoch": history.best_epoch}
     return Artefact(arrays, make_card(dataset, architecture, ordered, asdict(network), details, "torch"))
@@ -100,12 +106,12 @@ def make_card(
     return Card(
         architecture=architecture,
         tasks=list(tasks),
-        network=_plain(network),
+        network=plain(network),
         species=list(dataset.lattice.species),
         lattice=describe_lattice(dataset.lattice),
         reference_energies=[float(energy) for energy in dataset.reference_energies],
         dataset=describe_dataset(dataset),
-        training=_plain(training),
+        training=plain(training),
         versions=package_versions("numpy", *packages),
     )
 
@@ -120,6 +126,6 @@ def describe_dataset(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+def plain(settings: dict[str, Any]) -> dict[str, Any]:
     """Turn tuples into lists, as JSON will, so that a card equals the one read back."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}

@@ -7,17 +7,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from surrogate.artefact import write_atomically
+from wanglandau.atomic_file import write_atomically
+from wanglandau.bounded_file import MAX_TEXT, read_bytes
 from wanglandau.errors import InputError
+from wanglandau.json_text import parse_json
+from wanglandau.seal import KEY, UNSEALED, is_sealed, sealed
 
 
 def write_json(file: Path, values: dict[str, Any]) -> None:
-    """Write a file that takes its name only when it is whole."""
-    write_atomically(file, (json.dumps(values, indent=1, sort_keys=True) + "\n").encode())
+    """Write a file with a seal; it takes its name only when it is whole."""
+    text = json.dumps(values | {KEY: UNSEALED}, indent=1, sort_keys=True)
+    write_atomically(file, sealed((text + "\n").encode()))
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object.
+def read_json(file: Path, *needed: str) -> dict[str, Any]:
+    """Read a JSON object; one that has a seal must be what was sealed.
+
+    Parameters
+    ----------
+    file : Path
+    *needed : str
+        Keys that must be there.
 
     Raises
     ------
@@ -25,11 +35,15 @@ def read_json(file: Path) -> dict[str, Any]:
         If the file cannot be read or holds something else.
     """
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = read_bytes(file, "results", MAX_TEXT)
+        unsealed = not is_sealed(content)
+        values = parse_json(content)
+    except ValueError as error:
         raise InputError(f"{file} is damaged: {error}; delete it to have it made again") from error
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or (values.pop(KEY, None) is not None and unsealed):
         raise InputError(f"{file} is damaged: no JSON object; delete it to have it made again")
+    if lacking := set(needed) - set(values):
+        raise InputError(f"{file} is damaged: {min(lacking)} is missing; delete it to have it made again")
     return values
 
 

@@ -19,6 +19,7 @@ from surrogate.evaluation import evaluate
 from surrogate.learning_curve_settings import LearningCurveSettings
 from surrogate.recipes import resolve_settings
 from surrogate.settings import TASKS
+from wanglandau.orderly_end import stop_if_asked
 
 FIGURES = {
     "energy": ("mixing_energy_rmse_within_composition_mev_per_atom", "meV/atom"),
@@ -162,6 +163,7 @@ def _dense(
     loss = "log" if learnt_weights else training.loss
     run = StackedTraining(stack, dataset, splits, replace(training, epochs=settings.epochs, loss=loss))
     while not run.finished:
+        stop_if_asked()
         run.advance(1)
     stack = run.finish()
     reports = []

@@ -40,7 +40,7 @@ class CurveFile:
         self._path = path
         self._of: dict[str, Any] = {"schema": SCHEMA, "system": system, "dataset": dataset.digest, "sizes": sizes}
         self._of |= settings.of_result()
-        kept: dict[str, Any] = read_json(path) if path.is_file() else {"of": self._of, "curves": []}
+        kept: dict[str, Any] = read_json(path, "of", "curves") if path.is_file() else {"of": self._of, "curves": []}
         refuse_others(path, "curves", kept.get("of", {}), self._of)
         self._curves: list[dict[str, Any]] = kept.get("curves", [])
 

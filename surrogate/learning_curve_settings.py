@@ -64,7 +64,10 @@ class LearningCurveSettings:
             elif int(part) <= available:
                 found.add(int(part))
         if not found:
-            raise InputError(f"all sizes of {text!r} are above the {available} configurations to learn from")
+            raise InputError(
+                f"all sizes of {text!r} are above the {available} configurations to learn from; "
+                "give smaller ones or all"
+            )
         return sorted(found)
 
     def of_result(self) -> dict[str, Any]:

@@ -79,7 +79,10 @@ def shipped_artefact(system: System, architecture: str = "lattice") -> Artefact:
     """
     model = shipped_model(system, architecture)
     if not isinstance(model, Artefact):
-        raise InputError(f"the {architecture} surrogate of system {system.name} is an ensemble, not a single model")
+        raise InputError(
+            f"the {architecture} surrogate of system {system.name} is an ensemble; a single model is needed: "
+            "give lattice or dense"
+        )
     return model
 
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-
 from wanglandau.errors import InputError
 
 TASKS = ("energy", "charge", "moment")
@@ -156,7 +154,7 @@ def paper_training(system: str, tasks: tuple[str, ...]) -> TrainingSettings:
 
 
 def _check(name: str, value: float, low: float, high: float, *, open_below: bool = False) -> None:
-    if not np.isfinite(value) or not low <= value <= high or (open_below and value == low):
+    if not low <= value <= high or (open_below and value == low):
         raise InputError(
             f"{name} is {value}; expected {'more than' if open_below else 'at least'} {low}, at most {high}"
         )

@@ -37,6 +37,8 @@ from surrogate.study_predictions import write_predictions
 from surrogate.study_settings import StudySettings
 from surrogate.study_splits import StudySplits, make_splits
 from wanglandau.atomic_file import replacing
+from wanglandau.orderly_end import Interrupted, stop_if_asked
+from wanglandau.run_lock import locked
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 SCHEMA = 1
@@ -115,24 +117,31 @@ def run_study(study: Study, models: list[StudyModel]) -> list[ModelResult]:
     Raises
     ------
     InputError
-        If the folder holds another study, or there is no such device.
+        If the folder holds another study or is in use, or there is no such device.
     """
-    settings, folder = study.settings, study.folder
-    if settings.device == "cuda":
+    folder = study.folder
+    if study.settings.device == "cuda":
         require_gpu()
     folder.mkdir(parents=True, exist_ok=True)
-    _claim(study)
-    results = []
-    for model in tqdm(models, desc="models", unit="model", disable=True if study.quiet else None):
-        file = folder / f"{model.slug}.json"
-        if not file.is_file():
-            started = time.perf_counter()
-            reports, details = _dense(model, study) if model.kind == "dense" else _baseline(model, study)
-            details |= {"seconds": time.perf_counter() - started, "machine": _machine(settings.device)}
-            write_json(file, {"reports": reports, "details": details})
-        values = read_json(file)
-        results.append(ModelResult(model, values["reports"], values["details"]))
-    return results
+    with locked(folder / "lock", str(folder)):
+        _claim(study)
+        return [
+            _result(study, model)
+            for model in tqdm(models, desc="models", unit="model", disable=True if study.quiet else None)
+        ]
+
+
+def _result(study: Study, model: StudyModel) -> ModelResult:
+    """Train and evaluate a model, or take up what the folder holds of it."""
+    file = study.folder / f"{model.slug}.json"
+    if not file.is_file():
+        started = time.perf_counter()
+        reports, details = _dense(model, study) if model.kind == "dense" else _baseline(model, study)
+        seconds = time.perf_counter() - started
+        details |= {"seconds": seconds, "machine": _machine(study.settings.device)}
+        write_json(file, {"reports": reports, "details": details})
+    values = read_json(file, "reports", "details")
+    return ModelResult(model, values["reports"], values["details"])
 
 
 def _machine(device: str) -> str:
@@ -158,7 +167,11 @@ def _dense(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[
     """Train one dense network for every split, as many together as the device likes; keep those that are done."""
     settings, dataset, done = study.settings, study.dataset, study.folder / f"{model.slug}.part.json"
     how = training_settings(model, study.system, settings.epochs_of(model.as_paper), settings.patience)
-    found: dict[str, Any] = read_json(done) if done.is_file() else {"reports": [], "best_epochs": [], "epochs": 0}
+    found: dict[str, Any] = (
+        read_json(done, "reports", "best_epochs", "epochs")
+        if done.is_file()
+        else {"reports": [], "best_epochs": [], "epochs": 0}
+    )
     reports, best_epochs, epochs = found["reports"], found["best_epochs"], found["epochs"]
     first, second = dataset.reference_energies.tolist()
     pure = (first, second) if model.as_paper else None
@@ -199,6 +212,11 @@ def _train(training: StackedTraining, model: StudyModel, study: Study, checkpoin
     total = training.settings.epochs
     with study.bar(total=total, initial=training.epoch, desc=model.name, unit="epoch") as bar:
         while not training.finished:
+            try:
+                stop_if_asked()
+            except Interrupted:
+                _checkpoint(training, checkpoint)
+                raise
             training.advance(1, bar.update)
             if time.monotonic() - written > SECONDS_BETWEEN_CHECKPOINTS:
                 _checkpoint(training, checkpoint)
@@ -214,7 +232,7 @@ def _checkpoint(training: StackedTraining, file: Path) -> None:
 def _baseline(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Fit what is no dense network split after split; those done are kept in a file until all are."""
     fit, done = baseline_fit(model, study.system, study.settings), study.folder / f"{model.slug}.part.json"
-    reports = read_json(done)["reports"] if done.is_file() else []
+    reports = read_json(done, "reports")["reports"] if done.is_file() else []
     total = study.settings.splits
     for number in study.bar(
         iterable=range(len(reports), total), total=total, initial=len(reports), desc=model.name, unit="split"

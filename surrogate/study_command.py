@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from surrogate.study_settings import StudySettings
 from wanglandau.command_line import Report
+from wanglandau.ending_settings import EndingSettings
 from wanglandau.errors import InputError
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
     from surrogate.dataset import Dataset
@@ -22,11 +24,13 @@ QUICK_SPLITS, QUICK_EPOCHS = 3, 10
 QUICK_PER_COMPOSITION = 60
 
 
+@ends_in_order("models and splits that were finished are kept; the same command goes on")
 def study(
     system: str,
     /,
     *,
     settings: StudySettings,
+    ending: EndingSettings,
     dataset: Path | None = None,
     surrogate: str = "lattice-v1",
     models: str | None = None,
@@ -45,6 +49,8 @@ def study(
         cuau, fept or a TOML file that describes another lattice.
     settings : StudySettings
         How the study is made.
+    ending : EndingSettings
+        When to end early.
     dataset : Path
         Data set in HDF5, or a folder of published text files, instead of model data.
     surrogate : str
@@ -58,10 +64,10 @@ def study(
     folder : Path
         Where everything goes; study-SYSTEM unless said otherwise.
     """
-    from surrogate.artefact import write_atomically
     from surrogate.study import Study, run_study
     from surrogate.study_predictions import write_results
     from surrogate.study_report import csv_table, figures_of_splits, markdown
+    from wanglandau.atomic_file import write_atomically
     from wanglandau.systems import load_system
 
     chosen = load_system(system)

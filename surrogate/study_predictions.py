@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from surrogate.dataset import Dataset
 from surrogate.settings import TASKS
-from wanglandau.atomic_file import replacing
+from wanglandau.hdf5_parts import reading, writing
 from wanglandau.oracle import Properties
+from wanglandau.seal import KEY
 
 UNITS = {"energy": "Ry per cell, mixing energy", "charge": "electrons", "moment": "mu_b"}
 
 
 def write_predictions(file: Path, test: Dataset, predicted: Properties, tasks: tuple[str, ...]) -> None:
     """Write reference and prediction of every task of a model, ``float64[n]`` or ``float64[n, n_sites]``."""
-    with replacing(file) as temporary, h5py.File(temporary, "w") as target:
+    with writing(file) as target:
         target["occupations"] = test.occupations
         for task in tasks:
             reference = test.mixing_energy if task == "energy" else getattr(test, task)
@@ -30,7 +30,7 @@ def read_predictions(file: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return reference and prediction by task; nothing where there is no such file."""
     if not file.is_file():
         return {}
-    with h5py.File(file) as source:
+    with reading(file) as source:
         return {t: (source[f"{t}/reference"][:], source[f"{t}/predicted"][:]) for t in TASKS if t in source}
 
 
@@ -44,12 +44,13 @@ def write_results(folder: Path, columns: dict[str, dict[str, np.ndarray]]) -> No
     columns : dict of str to dict of str to float64[n_splits]
         By what the files of a model are called, and by name of the figure.
     """
-    with replacing(folder / "results.h5") as temporary, h5py.File(temporary, "w") as target:
+    with writing(folder / "results.h5") as target:
         for slug, figures in columns.items():
             group = target.create_group(slug)
             for name, values in figures.items():
                 group[f"splits/{name}"] = values
             predictions = folder / f"{slug}.h5"
             if predictions.is_file():
-                with h5py.File(predictions) as source:
+                with reading(predictions) as source:
                     source.copy(source, group, "first_split")
+                    del group["first_split"].attrs[KEY]

@@ -124,7 +124,9 @@ def _parse(text: str, n_sites: int) -> tuple[list[float], np.ndarray]:
     lines = text.rstrip().split("\n")
     head = _numbers(lines[0], 1, HEAD_COLUMNS, "total energy, band energy and Fermi energy")
     if len(lines) - 1 != n_sites:
-        raise InputError(f"it holds {len(lines) - 1} atoms; the cell of this system has {n_sites}")
+        raise InputError(
+            f"it holds {len(lines) - 1} atoms; the cell of this system has {n_sites}: give the system they are of"
+        )
     atoms = [_numbers(line, number, ATOM_COLUMNS, "one atom") for number, line in enumerate(lines[1:], start=2)]
     return head, np.array(atoms)
 

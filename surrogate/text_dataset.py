@@ -92,7 +92,9 @@ def list_files(folder: Path) -> list[Path]:
     if not files:
         raise InputError(f"folder {folder} is empty; it needs one text file for each configuration")
     if len(files) > MAX_CONFIGURATIONS:
-        raise InputError(f"folder {folder} holds {len(files)} files, more than the limit of {MAX_CONFIGURATIONS}")
+        raise InputError(
+            f"folder {folder} holds {len(files)} files, more than the limit of {MAX_CONFIGURATIONS}: give fewer"
+        )
     return files
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from wanglandau.command_line import Report
 from wanglandau.errors import InputError
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
     from surrogate.timed_models import TimedModel
@@ -17,6 +18,7 @@ MAX_BATCH = 1_000_000
 MAX_REPEATS = 1_000_000
 
 
+@ends_in_order("nothing was written; the same command begins anew")
 def time_models(
     system: str = "cuau",
     /,

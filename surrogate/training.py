@@ -7,8 +7,7 @@ the loop knows neither layers nor lattices. See :class:`TrainableNetwork` for th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,8 +17,10 @@ from tqdm import tqdm
 
 from surrogate.dataset import Dataset, split_by_orbit
 from surrogate.settings import TrainingSettings
+from surrogate.training_history import History
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
+from wanglandau.orderly_end import Interrupted, stop_if_asked
 
 Inputs = Tensor | tuple[Tensor, ...]
 
@@ -44,23 +45,6 @@ class TrainableNetwork(Protocol):
     def state_dict(self) -> dict[str, Tensor]: ...
     def load_state_dict(self, state: Any) -> Any: ...
     def train(self, mode: bool = True) -> Any: ...
-
-
-@dataclass
-class History:
-    """What happened during training.
-
-    Attributes
-    ----------
-    training_loss, validation_loss : list of float
-        Per epoch; ``validation_loss`` is empty where nothing was held out.
-    best_epoch : int
-        Epoch whose weights were kept.
-    """
-
-    training_loss: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    best_epoch: int = 0
 
 
 Loss = Callable[[dict[str, Tensor], dict[str, Tensor]], Tensor]
@@ -110,7 +94,14 @@ def make_loss(dataset: Dataset, targets: dict[str, Tensor], settings: TrainingSe
     return norm
 
 
-def train(network: TrainableNetwork, dataset: Dataset, settings: TrainingSettings, *, quiet: bool = False) -> History:
+def train(
+    network: TrainableNetwork,
+    dataset: Dataset,
+    settings: TrainingSettings,
+    *,
+    quiet: bool = False,
+    keeper: TrainingKeeper | None = None,
+) -> History:
     """Train a network in place.
 
     Parameters
@@ -122,6 +113,8 @@ def train(network: TrainableNetwork, dataset: Dataset, settings: TrainingSetting
     settings : TrainingSettings
     quiet : bool
         Show no progress bar even on a terminal.
+    keeper : TrainingKeeper, optional
+        Writes checkpoints between epochs, and gives the one to go on from: on a CPU bit for bit.
 
     Returns
     -------
@@ -136,47 +129,122 @@ def train(network: TrainableNetwork, dataset: Dataset, settings: TrainingSetting
     validation = Batches(network, dataset.select(held), settings) if len(held) else None
     network.set_scale(batches.targets)
     fit_start = getattr(network, "fit_start", None)
-    if fit_start is not None:
+    if fit_start is not None and (keeper is None or keeper.state is None):
         fit_start(batches.inputs, batches.targets)
-    return _loop(network, batches, validation, loss, settings, quiet)
+    return _loop(_Run(network, batches, validation, loss, settings), quiet, keeper)
 
 
-def _loop(
-    network: TrainableNetwork,
-    batches: Batches,
-    validation: Batches | None,
-    loss: Loss,
-    settings: TrainingSettings,
-    quiet: bool,
-) -> History:
-    optimiser = torch.optim.AdamW(
-        network.parameter_groups(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda epoch: step_size(epoch, settings))
-    history = History()
-    best, kept = math.inf, None
-    bar = tqdm(range(settings.epochs), desc="training", unit="epoch", disable=True if quiet else None, mininterval=0.5)
-    for epoch in bar:
-        history.training_loss.append(_epoch(network, batches, loss, optimiser))
-        schedule.step()
-        if validation is None:
-            history.best_epoch = epoch
-            continue
-        current = _evaluate(network, validation, loss)
-        history.validation_loss.append(current)
-        if current < best:
-            best, history.best_epoch = current, epoch
-            kept = {name: value.clone() for name, value in network.state_dict().items()}
-        bar.set_postfix_str(f"validation loss {current:.3g}, best {best:.3g}", refresh=False)
-        if epoch - history.best_epoch >= settings.patience:
-            break
-    bar.close()
-    if kept is not None:
-        network.load_state_dict(kept)
-    network.train(False)
-    if history.training_loss and not math.isfinite(history.training_loss[-1]):
-        raise InputError(f"training diverged (loss {history.training_loss[-1]}); lower learning_rate")
-    return history
+class TrainingKeeper(Protocol):
+    """Whatever keeps the state of a training on disk, such as :class:`wanglandau.result_keeper.ResultKeeper`."""
+
+    state: Any
+
+    def offer(self, make: Callable[[], Any]) -> None: ...
+    def keep(self, make: Callable[[], Any]) -> None: ...
+
+
+def _loop(run: _Run, quiet: bool, keeper: TrainingKeeper | None) -> History:
+    if keeper is not None and keeper.state is not None:
+        run.load(keeper.state)
+    total, silent = run.settings.epochs, True if quiet else None
+    with tqdm(total=total, initial=run.epoch, desc="training", unit="epoch", disable=silent, mininterval=0.5) as bar:
+        while not run.finished:
+            try:
+                stop_if_asked()
+            except Interrupted:
+                if keeper is not None:
+                    keeper.keep(run.state)
+                raise
+            run.advance()
+            bar.update()
+            if run.history.validation_loss:
+                told = f"validation loss {run.history.validation_loss[-1]:.3g}, best {run.best:.3g}"
+                bar.set_postfix_str(told, refresh=False)
+            if keeper is not None:
+                keeper.offer(run.state)
+    return run.finish()
+
+
+class _Run:
+    """A training under way, advanced epoch by epoch."""
+
+    def __init__(
+        self,
+        network: TrainableNetwork,
+        batches: Batches,
+        validation: Batches | None,
+        loss: Loss,
+        settings: TrainingSettings,
+    ) -> None:
+        self.settings, self.history, self.epoch, self.best = settings, History(), 0, math.inf
+        self._network, self._batches, self._validation, self._loss = network, batches, validation, loss
+        self._optimiser = torch.optim.AdamW(
+            network.parameter_groups(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self._kept: dict[str, Tensor] | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or the validation loss has not fallen for long enough."""
+        stopped = self._validation is not None and self.epoch - 1 - self.history.best_epoch >= self.settings.patience
+        return self.epoch >= self.settings.epochs or (self.epoch > 0 and stopped)
+
+    def advance(self) -> None:
+        """Make an epoch."""
+        self._set_rate()
+        self.history.training_loss.append(_epoch(self._network, self._batches, self._loss, self._optimiser))
+        if self._validation is None:
+            self.history.best_epoch = self.epoch
+        else:
+            current = _evaluate(self._network, self._validation, self._loss)
+            self.history.validation_loss.append(current)
+            if current < self.best:
+                self.best, self.history.best_epoch = current, self.epoch
+                self._kept = {name: value.clone() for name, value in self._network.state_dict().items()}
+        self.epoch += 1
+
+    def _set_rate(self) -> None:
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.settings.learning_rate * step_size(self.epoch, self.settings)
+
+    def finish(self) -> History:
+        """Give the network the weights to be kept."""
+        if self._kept is not None:
+            self._network.load_state_dict(self._kept)
+        self._network.train(False)
+        losses = self.history.training_loss
+        if losses and not math.isfinite(losses[-1]):
+            raise InputError(f"training diverged (loss {losses[-1]}); lower learning_rate")
+        return self.history
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that training goes on from: for a checkpoint."""
+        return {
+            "weights": _arrays(self._network.state_dict()),
+            "kept": None if self._kept is None else _arrays(self._kept),
+            "adam": {number: _arrays(held) for number, held in self._optimiser.state_dict()["state"].items()},
+            "random": self._batches.random.bit_generator.state,
+            "epoch": self.epoch,
+            "best": self.best,
+            "history": self.history,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go to a state of the same training."""
+        self._network.load_state_dict(_tensors(state["weights"]))
+        self._kept = None if state["kept"] is None else _tensors(state["kept"])
+        moments = {number: _tensors(held) for number, held in state["adam"].items()}
+        self._optimiser.load_state_dict(self._optimiser.state_dict() | {"state": moments})
+        self._batches.random.bit_generator.state = state["random"]
+        self.epoch, self.best, self.history = state["epoch"], state["best"], state["history"]
+
+
+def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    return {name: np.array(value.detach().cpu().numpy()) for name, value in tensors.items()}
+
+
+def _tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    return {name: torch.as_tensor(value).clone() for name, value in arrays.items()}
 
 
 def step_size(epoch: int, settings: TrainingSettings) -> float:
@@ -212,14 +280,14 @@ class Batches:
         self._occupations = dataset.occupations
         self._symmetry = network.lattice.symmetry if settings.augment else None
         self._size = max(1, math.ceil(settings.batch_fraction * len(dataset)))
-        self._rng = np.random.default_rng(settings.seed)
+        self.random = np.random.default_rng(settings.seed)
         self.targets = targets_of(dataset, network.tasks)
         inputs = network.inputs(dataset.occupations)
         self.inputs: tuple[Tensor, ...] = inputs if isinstance(inputs, tuple) else (inputs,)
 
     def shuffled(self) -> Any:
         """Yield (inputs, targets) of each batch of one epoch."""
-        order = self._rng.permutation(len(self._occupations))
+        order = self.random.permutation(len(self._occupations))
         for start in range(0, len(order), self._size):
             chosen = order[start : start + self._size]
             yield self._turned(chosen) if self._symmetry is not None else self._plain(chosen)
@@ -231,7 +299,7 @@ class Batches:
     def _turned(self, chosen: np.ndarray) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
         """Turn each configuration of a batch, with its charges and moments, by a random operation of its own."""
         assert self._symmetry is not None
-        sites = self._symmetry[self._rng.integers(len(self._symmetry), size=len(chosen))]
+        sites = self._symmetry[self.random.integers(len(self._symmetry), size=len(chosen))]
         inputs = self._network.inputs(np.take_along_axis(self._occupations[chosen], sites, axis=1))
         index = torch.as_tensor(sites, dtype=torch.int64)
         targets = {}

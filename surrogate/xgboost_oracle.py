@@ -12,13 +12,16 @@ from pathlib import Path
 import numpy as np
 import xgboost
 
-from surrogate.artefact import Card, read_limited, write_atomically
+from surrogate.artefact import MAX_FILE, Card
 from surrogate.dataset import Dataset
 from surrogate.fitting import make_card
 from surrogate.network_oracle import finite
-from wanglandau.errors import InputError, OracleError
+from wanglandau.atomic_file import write_atomically
+from wanglandau.bounded_file import read_bytes
+from wanglandau.errors import FAULTS, InputError, OracleError
 from wanglandau.lattice import Lattice
 from wanglandau.oracle import Properties, occupation_rows
+from wanglandau.seal import KEY, UNSEALED, is_sealed, sealed
 from wanglandau.systems import System
 
 N_TREES = 100
@@ -79,7 +82,9 @@ class XgboostOracle:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model; the file is complete or not there."""
         target = Path(path)
-        write_atomically(target, bytes(self._booster.save_raw("json" if target.suffix == ".json" else "ubj")))
+        booster = self._booster.copy()
+        booster.set_attr(**{KEY: UNSEALED})
+        write_atomically(target, sealed(bytes(booster.save_raw("json" if target.suffix == ".json" else "ubj"))))
 
 
 def fit_xgboost(dataset: Dataset, seed: int = 0) -> XgboostOracle:
@@ -100,14 +105,20 @@ def load_xgboost(path: str | os.PathLike[str], lattice: Lattice) -> XgboostOracl
     InputError
         If the file cannot be read or does not fit the lattice.
     """
-    content = read_limited(Path(path))
+    content = read_bytes(Path(path), "artefact", MAX_FILE)
     if content[:1] != b"{":
-        raise InputError(f"{path} is not an XGBoost model in JSON or UBJSON format")
+        raise InputError(f"{path} is not an XGBoost model in JSON or UBJSON format; make one with 'surrogate train'")
     try:
+        unsealed = not is_sealed(content)
         booster = xgboost.Booster()
         booster.load_model(bytearray(content))
-    except xgboost.core.XGBoostError as error:
-        raise InputError(f"{path} is not an XGBoost model, or damaged: {_first_line(error)}") from error
+    except InputError as error:
+        raise InputError(f"{path} cannot be used: {error}") from error
+    except (xgboost.core.XGBoostError, *FAULTS) as error:
+        raise InputError(f"{path} is not an XGBoost model, or damaged ({_first_line(error)}); make it anew") from error
+    if unsealed and booster.attr(KEY) is not None:
+        raise InputError(f"{path} cannot be used: its seal is broken; make it anew")
+    booster.set_attr(**{KEY: None})
     text = booster.attr("card")
     if text is None:
         raise InputError(f"{path} has no card; make it with 'surrogate train --architecture xgboost'")

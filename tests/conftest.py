@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-os.environ["TRITON_INTERPRET"] = "1"  # before any kernel is made: they run on the processor here
+os.environ.setdefault("TRITON_INTERPRET", "1")  # before any kernel is made: they run on the processor here
+if "PYTEST_XDIST_WORKER" in os.environ:  # every core has a worker: more threads would only wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from wanglandau.systems import System, load_system
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from wanglandau.kernels import begin_round, bin_of, decide, make_move, next_random, pick_move, record
+from wanglandau.kernels import begin_round, bin_of, decide, next_random, pick_swap, record, swap_places
 from wanglandau.oracle import CompiledEnergy
 from wanglandau.rounds import Histogram, prepare_all
 from wanglandau.walkers import Walkers, Weights
@@ -33,7 +33,7 @@ def _rounds(energy: Any, walkers: Any, histogram: Histogram, n_rounds: int, faul
         begin_round(control)
         for walker in range(len(records)):
             here = records[walker]
-            pick_move(sites[walker], here, picks, flips)
+            pick_swap((), occupations[walker], sites[walker], here, picks, flips)
             proposed = trial(parameters, occupations[walker], cache[walker], flips)
             target = bin_of(proposed, here.composition, control)
             ratio = 0.0
@@ -44,7 +44,7 @@ def _rounds(energy: Any, walkers: Any, histogram: Histogram, n_rounds: int, faul
             accepted = decide(here, bins, control, proposed, here.composition, ratio)
             if accepted:
                 commit(parameters, occupations[walker], cache[walker], flips)
-                make_move(sites[walker], picks, flips)
+                swap_places(sites[walker], picks, flips)
             forgotten = fault == FORGET_REJECTED or (fault == FORGET_OUT_OF_RANGE and target < 0)
             if accepted or not forgotten:
                 record(here, bins, control, proposals)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+from edited_file import edited
 from enumerated_cell import TEMPERATURES, Everything, density_of, enumerated, joint_of, noisy_runs
 from scipy.special import logsumexp, softmax
 
@@ -212,7 +212,7 @@ def test_round_trip_through_a_file(tmp_path: Path) -> None:
             np.testing.assert_array_equal(getattr(ours, part), getattr(theirs, part))
     assert (joints[1].counts == 2 * joint.counts).all()
     assert (joints[0].name, joints[0].start, joints[0].width) == (joint.name, joint.start, joint.width)
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         file["averages/count"][0, 0] = -1
         file["joint"].attrs["width"] = 0.0
     for read, group in ((read_bin_averages, "averages"), (read_joint_histograms, "joint")):

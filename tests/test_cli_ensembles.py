@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import BCC, FCC, call
+from console import call
+from test_cli import BCC, FCC
 
 SYSTEM = 'species = ["Cu", "Zn"]\nstructure = "bcc"\nlattice_constant = 2.95\nrepeat = [2, 2, 2]\n'
 SHORT = ("--runs", "4", "--max-trials", "1500000", "--precision", "0.02", "--json")

@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from edited_file import edited
 
 from surrogate.dataset import SHIPPED, Dataset, load_dataset, save_dataset
 from surrogate.orbits import folds_by_orbit, orbit_labels, split_by_orbit
@@ -116,7 +117,7 @@ DAMAGE: dict[str, tuple[Callable[[h5py.File], None], str]] = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_bad_files_are_refused_in_one_line(file: Path, damage: str) -> None:
     change, words = DAMAGE[damage]
-    with h5py.File(file, "r+") as opened:
+    with edited(file) as opened:
         change(opened)
     with pytest.raises(InputError, match=words) as caught:
         load_dataset(file)
@@ -124,7 +125,7 @@ def test_bad_files_are_refused_in_one_line(file: Path, damage: str) -> None:
 
 
 def test_positions_in_another_order_are_noticed(file: Path) -> None:
-    with h5py.File(file, "r+") as opened:
+    with edited(file) as opened:
         opened.attrs["positions"] = np.random.default_rng(0).permutation(opened.attrs["positions"])
     with pytest.raises(InputError, match="site order"):
         load_dataset(file)

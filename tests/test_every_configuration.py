@@ -1,15 +1,14 @@
 """Exact levels from every single configuration: against orbits, brute force, and however the work is divided."""
 
 import json
-import subprocess
-import sys
 from itertools import combinations
 from math import comb
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+from console import call
+from edited_file import edited
 
 from surrogate.dense_energy import DenseEnergy
 from surrogate.settings import DenseSettings
@@ -188,7 +187,7 @@ class TestFile:
         record: ExactRecord = read_exact(path)
         assert record.levels.resolution == LEVEL_WIDTH == record.levels.at_composition(8).resolution
         assert_same(record.levels, levels)
-        with h5py.File(path, "r+") as file:  # as files were before
+        with edited(path) as file:  # as files were before
             del file["levels"].attrs["resolution"]
         assert read_exact(path).levels.resolution == LEVEL_TOLERANCE
 
@@ -197,8 +196,7 @@ class TestFile:
         words = ["exact", "own.toml", "--oracle", BCC, "--composition", "8"]
         values = []
         for extra in (["--every-configuration"], [], ["--every-configuration", "--orbit-average"]):
-            command = [sys.executable, "-m", "wanglandau.cli", *words, "--json", "--out", f"{len(values)}.h5", *extra]
-            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+            done = call(*words, "--json", "--out", f"{len(values)}.h5", *extra, cwd=tmp_path)
             values.append(json.loads(done.stdout) if done.returncode == 0 else done.stderr)
         assert "exclude each other" in values[2]
         for name in ("levels", "configurations", "lowest_energy_mev_per_atom", "highest_energy_mev_per_atom"):

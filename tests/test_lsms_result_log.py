@@ -80,7 +80,7 @@ def test_log_of_other_physics_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
     with Campaign(CELL, standin_configuration(tmp_path)) as campaign:
-        with pytest.raises(InputError, match=f"another process .process {os.getpid()}"):
+        with pytest.raises(InputError, match=f"in use by process {os.getpid()}"):
             Campaign(CELL, standin_configuration(tmp_path))
         campaign.compute(some(CELL)[:1], "test")
     Campaign(CELL, standin_configuration(tmp_path)).close()

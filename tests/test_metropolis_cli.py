@@ -11,9 +11,11 @@ import ase.io
 import h5py
 import numpy as np
 import pytest
+from edited_file import edited
 
 from wanglandau.command_line import run_program, to_json
-from wanglandau.commands.metropolis import MAX_FRAMES, anneal, metropolis
+from wanglandau.commands.anneal import anneal
+from wanglandau.commands.metropolis import MAX_FRAMES, metropolis
 from wanglandau.errors import InputError
 from wanglandau.levels import MEV_PER_RY
 from wanglandau.metropolis_averages import average_all
@@ -140,7 +142,7 @@ def test_file_holds_the_averages_of_its_series(folder: Path) -> None:
 
 def test_damaged_and_foreign_files_are_refused(folder: Path) -> None:
     run("metropolis", "--temperatures", "600", "--sweeps", "400", "--out", "a.h5")
-    with h5py.File("a.h5", "a") as file:
+    with edited("a.h5") as file:
         del file["averages/errors"]
     with pytest.raises(InputError, match="errors"):
         read_metropolis("a.h5")

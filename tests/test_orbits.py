@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from edited_file import edited
 
 from wanglandau import orbits as orbits_module
 from wanglandau.errors import InputError
@@ -204,7 +205,7 @@ class TestCache:
         elif damage == "short":
             store_orbits(tmp_path, bcc16.symmetry, {8: (good.keys[:-1], good.sizes[:-1])})
         else:
-            with h5py.File(path, "r+") as file:
+            with edited(path) as file:
                 file.attrs["format" if damage == "format" else "permutations"] = "something else"
         again = enumerate_orbits(bcc16, 8, tmp_path)
         np.testing.assert_array_equal(again.keys, good.keys)

@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from edited_file import edited
 from known_levels import description, exact_levels, noisy_record
 
 from wanglandau.errors import InputError
@@ -115,7 +116,7 @@ def test_missing_foreign_and_truncated_files(tmp_path: Path) -> None:
 def test_every_part_is_needed(tmp_path: Path, part: str, message: str) -> None:
     path = tmp_path / "run.h5"
     write_run(path, noisy_record())
-    with h5py.File(path, "a") as file:
+    with edited(path) as file:
         del file[part]
     with pytest.raises(InputError, match=message):
         read_run(path)
@@ -124,20 +125,20 @@ def test_every_part_is_needed(tmp_path: Path, part: str, message: str) -> None:
 def test_wrong_shapes_numbers_and_schema_are_noticed(tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
     write_run(path, noisy_record())
-    with h5py.File(path, "a") as file:
+    with edited(path) as file:
         file["density_of_states/mean_energy"][3] = np.nan
     with pytest.raises(InputError, match="no numbers"):
         read_run(path)
-    with h5py.File(path, "a") as file:
+    with edited(path) as file:
         del file["density_of_states/mean_energy"]
         file["density_of_states/mean_energy"] = np.zeros(3)
     with pytest.raises(InputError, match="expected float64"):
         read_run(path)
-    with h5py.File(path, "a") as file:
+    with edited(path) as file:
         file["density_of_states"].attrs["width"] = -1.0
     with pytest.raises(InputError, match="width"):
         read_run(path)
-    with h5py.File(path, "a") as file:
+    with edited(path) as file:
         file.attrs["schema"] = 99
     with pytest.raises(InputError, match="schema 99"):
         read_run(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from edited_file import edited
 from known_levels import BOND, description, exact_levels, noisy_record
 
 from wanglandau.command_line import EXIT_BAD_INPUT, EXIT_DONE, run_program
@@ -114,7 +115,7 @@ def test_damage_is_noticed(
     tmp_path: Path, record: SemigrandRecord, damage: Callable[[h5py.File], None], message: str
 ) -> None:
     write_semigrand(tmp_path / "all.h5", record)
-    with h5py.File(tmp_path / "all.h5", "a") as file:
+    with edited(tmp_path / "all.h5") as file:
         damage(file)
     with pytest.raises(InputError, match=message) as caught:
         read_semigrand(tmp_path / "all.h5")

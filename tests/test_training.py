@@ -13,7 +13,8 @@ from surrogate.dataset import Dataset, load_dataset
 from surrogate.dense_network import DenseNetwork
 from surrogate.orbits import orbit_labels
 from surrogate.settings import DenseSettings, TrainingSettings, check_tasks, paper_training
-from surrogate.training import Batches, History, make_loss, make_network, targets_of, train
+from surrogate.training import Batches, make_loss, make_network, targets_of, train
+from surrogate.training_history import History
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 

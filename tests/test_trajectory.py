@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import ase.io
-import h5py
 import numpy as np
 import pytest
 from ase import units
+from edited_file import edited
 
 from wanglandau.configurations import random_configurations
 from wanglandau.errors import InputError
@@ -104,7 +104,7 @@ def test_files_that_are_no_trajectory_are_refused(tmp_path: Path) -> None:
     def spoiled(change: str) -> None:
         with TrajectoryWriter(path, LATTICE) as writer:
             writer.append(rows, np.zeros(2), 300.0, 0)
-        with h5py.File(path, "r+") as file:
+        with edited(path) as file:
             if change == "kind":
                 file.attrs["kind"] = "something"
             elif change == "schema":

@@ -67,7 +67,7 @@ def provoked() -> dict[str, tuple[SampledDensity, str]]:
     """Return calculations with one thing wrong, and what the verdict has to say about it."""
     sampled = good()
     unproduced = replace(with_walks(phase=1, ln_f=1e-3), produced=False)
-    halved = replace(unproduced, settings=replace(sampled.settings, schedule="halving"))
+    halved = replace(unproduced, schedule="halving")
     transition = sampled.transition_ln_g
     assert transition is not None
     return {

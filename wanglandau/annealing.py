@@ -7,6 +7,8 @@ factor from step to step, and at the end quenched; the best configurations met a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -14,13 +16,16 @@ from tqdm import tqdm
 from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
-from wanglandau.levels import BOLTZMANN
+from wanglandau.levels import BOLTZMANN, MEV_PER_RY
 from wanglandau.metropolis_settings import AnnealingSettings
 from wanglandau.observables import LongRangeOrder
 from wanglandau.oracle import EnergyOracle
 from wanglandau.orbits import MAX_KEY_SITES, canonical_keys
 from wanglandau.ordered_structures import ordered_structures
-from wanglandau.walkers import boltzmann_weights, make_walkers
+from wanglandau.orderly_end import Interrupted
+from wanglandau.result_keeper import ResultKeeper
+from wanglandau.short_pieces import Pace
+from wanglandau.walkers import Walkers, boltzmann_weights, make_walkers
 
 QUENCH = 1000.0
 """The quench at the end is at the last temperature divided by this."""
@@ -58,7 +63,11 @@ class AnnealingResult:
 
 
 def anneal(
-    oracle: EnergyOracle, composition: int, settings: AnnealingSettings, progress: bool = True
+    oracle: EnergyOracle,
+    composition: int,
+    settings: AnnealingSettings,
+    progress: bool = True,
+    keeper: ResultKeeper | None = None,
 ) -> AnnealingResult:
     """Search for configurations of low energy.
 
@@ -70,6 +79,8 @@ def anneal(
     settings : AnnealingSettings
     progress : bool
         Show a bar (only ever on a terminal).
+    keeper : ResultKeeper, optional
+        Writes checkpoints between steps, and gives the one to go on from.
 
     Raises
     ------
@@ -78,27 +89,55 @@ def anneal(
     OracleError
         If an energy cannot be had.
     """
-    engine, lattice = Engine.fastest(oracle), oracle.lattice
-    walkers = make_walkers(oracle, composition, settings.chains, np.random.SeedSequence(settings.seed))
+    engine, lattice, pace = Engine.fastest(oracle), oracle.lattice, Pace()
     temperatures = np.geomspace(settings.from_temperature, settings.to_temperature, settings.steps)
     sweeps = np.full(settings.steps, max(1, settings.sweeps // settings.steps))
     schedule = [*zip(temperatures, sweeps, strict=True), (settings.to_temperature / QUENCH, QUENCH_SWEEPS)]
-    best = walkers.occupations[:0], walkers.records["energy"][:0]
-    for temperature, n_sweeps in tqdm(schedule, unit=" steps", disable=None if progress else True):
-        weights = boltzmann_weights(walkers, 1 / (BOLTZMANN * temperature))
-        engine.advance(walkers, weights, int(n_sweeps) * lattice.n_sites)
-        rows = np.concatenate((best[0], walkers.occupations))
-        energies = np.concatenate((best[1], walkers.records["energy"]))
-        best = lowest_distinct(lattice, rows, energies, settings.keep)
+    if keeper is not None and keeper.state is not None:
+        walkers, best, done = (keeper.state[name] for name in ("walkers", "best", "done"))
+    else:
+        walkers = make_walkers(oracle, composition, settings.chains, np.random.SeedSequence(settings.seed))
+        best, done = (walkers.occupations[:0], walkers.records["energy"][:0]), 0
+    bar = tqdm(
+        schedule[done:],
+        initial=done,
+        total=len(schedule),
+        desc="cooling",
+        unit=" steps",
+        disable=None if progress else True,
+    )
+    for temperature, n_sweeps in bar:
+        before = walkers.part(np.arange(settings.chains)), best, done
+        try:
+            weights = boltzmann_weights(walkers, 1 / (BOLTZMANN * temperature))
+            for n_rounds in pace.pieces(int(n_sweeps) * lattice.n_sites):
+                engine.advance(walkers, weights, n_rounds)
+            rows = np.concatenate((best[0], walkers.occupations))
+            energies = np.concatenate((best[1], walkers.records["energy"]))
+            best, done = lowest_distinct(lattice, rows, energies, settings.keep), done + 1
+        except Interrupted:
+            if keeper is not None:
+                keeper.keep(partial(_state, *before))
+            raise
+        lowest = best[1][0] * MEV_PER_RY / lattice.n_sites
+        bar.set_postfix_str(f"{temperature:.4g} K, lowest {lowest:.4f} meV/atom", refresh=False)
+        if keeper is not None:
+            keeper.offer(partial(_state, walkers, best, done))
     tolerance = 1e-9 * max(1.0, abs(float(best[1][0])))
+    rows, energies = best
     return AnnealingResult(
-        *best,
+        rows,
+        energies,
         name_structures(lattice, best[0]),
         int((walkers.records["energy"] <= best[1][0] + tolerance).sum()),
         lattice.n_sites <= MAX_KEY_SITES,
         float(walkers.records["lowest"].min()),
         settings,
     )
+
+
+def _state(walkers: Walkers, best: tuple[np.ndarray, np.ndarray], done: int) -> dict[str, Any]:
+    return {"walkers": walkers, "best": best, "done": done}
 
 
 def lowest_distinct(

@@ -129,7 +129,9 @@ def from_argument(argument: str, system: System) -> AseOracle:
         return AseOracle(system.lattice, calculator, label)
     except OracleError as error:
         species = " and ".join(system.lattice.species)
-        raise InputError(f"calculator {name} cannot do pure {species} on this lattice: {error.__cause__}") from error
+        raise InputError(
+            f"calculator {name} cannot do pure {species} on this lattice ({error.__cause__}); take another"
+        ) from error
 
 
 def _read_file(name: str) -> tuple[str, Mapping[str, Any]]:

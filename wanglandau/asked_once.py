@@ -82,6 +82,22 @@ class AskedOnce:
             self._known.update(zip((keys[row] for row in rows), found.tolist(), strict=True))
         return np.array([self._known[key] for key in keys], dtype=np.float64)
 
+    def known(self) -> dict[str, np.ndarray]:
+        """Return what was asked for, as arrays: for a checkpoint, see :meth:`remember`."""
+        keys = list(self._known)
+        if self._by_orbit:
+            held: np.ndarray = np.array(keys, dtype=np.uint64)
+        else:
+            rows = np.frombuffer(b"".join(key for key in keys if isinstance(key, bytes)), dtype=np.uint8)
+            held = rows.reshape(len(keys), self.lattice.n_sites)
+        return {"keys": held, "energies": np.array(list(self._known.values()), dtype=np.float64)}
+
+    def remember(self, known: dict[str, np.ndarray]) -> None:
+        """Take up what :meth:`known` gave, so that it need not be asked for again."""
+        rows = known["keys"]
+        keys: list[Hashable] = rows.tolist() if self._by_orbit else [row.tobytes() for row in rows]
+        self._known |= dict(zip(keys, known["energies"].tolist(), strict=True))
+
     def keys(self, occupations: np.ndarray) -> list[Hashable]:
         """Return what two configurations share if one call does for both, one for each row."""
         if self._by_orbit:

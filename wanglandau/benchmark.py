@@ -27,6 +27,7 @@ from wanglandau.errors import InputError
 from wanglandau.oracle import EnergyOracle
 from wanglandau.oracle_registry import load_oracle, oracle_names
 from wanglandau.pair_model import PairOracle
+from wanglandau.progress import show
 from wanglandau.systems import System, load_system
 
 PAIR_MODEL = "pair, one shell"
@@ -173,6 +174,7 @@ def _measure_cell(
     rivals: Rivals,
     found: _Found,
 ) -> None:
+    show(f"preparing what works on {system.lattice.n_sites} sites")
     oracles = _oracles(system, specifications, own, found.notes)
     works = [plan_work(name, oracle, composition) for name, oracle in oracles.items()]
     contestants: dict[Contestant, Advance] = {}

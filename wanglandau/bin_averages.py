@@ -11,6 +11,7 @@ of states and its averages together.
 In a file a list of accumulators is one group::
 
     names         str, JSON list
+    observable    str[n_columns], the same as coordinate of the last axis
     count         int64[n_runs, n_bins]
     total         float64[n_runs, n_bins, n_columns]
     total_square  float64[n_runs, n_bins, n_columns]
@@ -27,7 +28,7 @@ from scipy.special import softmax
 
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.errors import InputError
-from wanglandau.hdf5_parts import read_array, read_json, write_array, write_json
+from wanglandau.hdf5_parts import name_axes, read_array, read_json, write_array, write_json
 from wanglandau.jackknife import standard_error
 from wanglandau.levels import BOLTZMANN, Levels, checked_temperatures
 from wanglandau.observable_kernels import add_to_bins
@@ -240,6 +241,9 @@ def write_bin_averages(group: h5py.Group, averages: Sequence[BinAverages]) -> No
     write_json(group, "names", list(averages[0].names))
     for part in ("count", "total", "total_square"):
         write_array(group, part, np.array([getattr(run, part) for run in averages]))
+    axes = ["run", "bin", "observable"]
+    group.create_dataset("observable", data=list(averages[0].names), dtype=h5py.string_dtype(), track_times=False)
+    name_axes(group, {"count": axes[:2], "total": axes, "total_square": axes})
 
 
 def read_bin_averages(group: h5py.Group) -> list[BinAverages]:

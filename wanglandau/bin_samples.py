@@ -19,6 +19,8 @@ from tqdm import tqdm
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.engine import Engine
 from wanglandau.lattice import Lattice
+from wanglandau.orderly_end import stop_if_asked
+from wanglandau.short_pieces import Pace
 from wanglandau.starting import starting_walkers
 from wanglandau.symmetry import orbit
 from wanglandau.walkers import Window, flat_weights, make_snapshots
@@ -98,11 +100,13 @@ def look_into_bins(
     every = SWEEPS_BETWEEN * density.n_sites
     wanted = -(-per_bin * int(known.sum()) // n_walkers)
     bins, rows = [], []
-    left_out = int(np.ceil(LEFT_OUT * wanted))
+    left_out, pace = int(np.ceil(LEFT_OUT * wanted)), Pace()
     with tqdm(total=left_out + wanted, desc="bins", unit=" looks", disable=None if progress else True) as bar:
-        engine.advance(walkers, weights, left_out * every)
+        for n_rounds in pace.pieces(left_out * every):
+            engine.advance(walkers, weights, n_rounds)
         bar.update(left_out)
         for start in range(0, wanted, SNAPSHOTS_AT_ONCE):
+            stop_if_asked()
             snapshots = make_snapshots(walkers, min(SNAPSHOTS_AT_ONCE, wanted - start), every)
             engine.advance(walkers, weights, len(snapshots.records) * every, snapshots)
             bins.append(snapshots.records["bin"].reshape(-1))

@@ -6,15 +6,17 @@ Made before it starts, advanced in place. Every process makes the same plan and 
 from __future__ import annotations
 
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from ase import units
 
+from wanglandau.block import Block, Pace
 from wanglandau.density_of_states import log_total_states
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.engine import Engine
 from wanglandau.errors import InputError
+from wanglandau.extensions import NONE, Extensions
 from wanglandau.measurement import Measurement
 from wanglandau.range_search import EnergyRange, make_grid, random_energies, sampled_range, search_range
 from wanglandau.ranks import Ranks, share_of
@@ -24,7 +26,7 @@ from wanglandau.settings import WangLandauSettings
 from wanglandau.starting import lay_windows, number_of_windows, starting_walkers
 from wanglandau.starting_weights import ExpectedWeights
 from wanglandau.walk import Walk, make_walk
-from wanglandau.walkers import Window, make_snapshots
+from wanglandau.walkers import Window
 from wanglandau.windows import WindowLayout, energy_windows
 
 WALKERS_COMPILED = 4
@@ -77,7 +79,15 @@ class Calculation:
     exchange : Exchange
     measurement : Measurement
     rounds : int
-        Rounds made so far by every walk.
+        Rounds that every walk has made; in the midst of a block, those before it.
+    reviewed : int
+        Rounds made when the histograms were last looked at.
+    next_look : float
+        Rounds from which on the precision is looked at again.
+    error : float
+        Standard error of ln g at the last look, rms over the bins; inf as long as there was none.
+    pace : Pace
+        How many rounds at a time; no part of the state.
     """
 
     engine: Engine
@@ -93,6 +103,10 @@ class Calculation:
     exchange: Exchange
     measurement: Measurement
     rounds: int = 0
+    reviewed: int = 0
+    next_look: float = 0.0
+    error: float = float("inf")
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def n_sites(self) -> int:
@@ -127,30 +141,21 @@ class Calculation:
         customary = max(EXCHANGE_SWEEPS * self.n_sites, MIN_EXCHANGE_TRIALS) // self.n_walkers
         return max(1, min(self.settings.exchange_interval or customary, self.rounds_between_checks))
 
-    def advance(self, n_rounds: int, executor: Executor | None) -> None:
-        """Give every walker so many trials, measure in production, and let windows exchange."""
-        walks = list(enumerate(self.walks))
-        crowded = any(walk.crowded for walk in self.walks)
-        self.engine.executor = executor if crowded else None
-        if executor is None or crowded or self.engine.compiled is None:
-            for number, walk in walks:
-                self._advance_walk(number, walk, n_rounds)
-        else:
-            list(executor.map(lambda item: self._advance_walk(item[0], item[1], n_rounds), walks))
+    def advance(self, n_rounds: int, executor: Executor | None) -> bool:
+        """Make a block of rounds, measure in production, and let windows exchange.
+
+        Returns False where the engine was told to pause or to stop on the way. The same call goes on from there.
+        """
+        block = Block(self.rounds, n_rounds, self.measurement, self.pace)
+        there = block.advance(self.engine, self.walks, executor)
+        if self.engine.may_pause:
+            there = bool(self.ranks.gather(np.array([there])).all())
+        if not there:
+            return False
         self.rounds += n_rounds
         if self.layout.windows > 1:
             self.exchange.perform(self.walks, self.ranks)
-
-    def _advance_walk(self, number: int, walk: Walk, n_rounds: int) -> None:
-        if not (walk.producing and self.measurement.wanted):
-            walk.advance(self.engine, n_rounds)
-            return
-        # an accelerator would wait longer for measurements on the way than it takes for the trials between them
-        every = n_rounds if self.engine.takes_to_device(self.n_walkers) else min(self.measurement.every, n_rounds)
-        snapshots = make_snapshots(walk.walkers, n_rounds // every, every)
-        walk.advance(self.engine, n_rounds, snapshots)
-        if not self.engine.stop.is_set():
-            self.measurement.add(number, walk, snapshots)
+        return True
 
     def begin_production(self, runs: list[int]) -> None:
         """Fix the weights of some runs, those of the teams of a window at their mean."""
@@ -207,8 +212,20 @@ def walkers_of(settings: WangLandauSettings, engine: Engine, n_windows: int) -> 
     return WALKERS_COMPILED if n_windows == 1 else WALKERS_WINDOWED
 
 
-def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, ranks: Ranks) -> Calculation:
+def plan(
+    engine: Engine,
+    composition: int | None,
+    settings: WangLandauSettings,
+    ranks: Ranks,
+    own: Extensions = NONE,
+) -> Calculation:
     """Search the range of energies, choose bins and windows, and put walkers into them.
+
+    Parameters
+    ----------
+    engine, composition, settings, ranks
+        See :class:`Calculation`.
+    own : Extensions, optional
 
     Raises
     ------
@@ -225,6 +242,7 @@ def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, 
             f"{ranks.size} processes for {layout.size} walks (runs x windows x teams); start at most {layout.size} or "
             "raise --runs or --windows"
         )
+    measurement = Measurement.of(engine.oracle, settings, own.observables)
     search_seed, coverage_seed, preview_seed, *seeds = np.random.SeedSequence(settings.seed).spawn(3 + layout.size)
     asked = _asked_window(settings, n_sites)
     if _positive_temperatures_only(settings, n_sites):
@@ -234,7 +252,7 @@ def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, 
     ln_states = log_total_states(n_sites, composition)
     grid = make_grid(found, settings.bins, _bin_width(settings), asked, ln_states)
     expected = _expected_weights(found, grid, settings, ln_states, layout)
-    windows = lay_windows(engine, composition, grid, n_windows, settings, preview_seed, asked, expected)
+    windows = lay_windows(engine, composition, grid, n_windows, settings, preview_seed, asked, expected, own.schedule)
     intervals = [Window(max(low, asked.low), min(high, asked.high)) for low, high in energy_windows(windows, grid)]
     walks = []
     for number in share_of(layout.size, ranks):
@@ -249,8 +267,8 @@ def plan(engine: Engine, composition: int | None, settings: WangLandauSettings, 
         walkers.records["replica"] = number * n_walkers + np.arange(n_walkers)
         ends = (window == 0, window == n_windows - 1)
         known = expected.part(windows.first[window], windows.last[window])
-        walks.append(make_walk(walkers, part, windows.first[window], intervals[window], settings, ends, known))
-    measurement = Measurement.of(engine.oracle, settings)
+        walk = make_walk(walkers, part, windows.first[window], intervals[window], settings, ends, known, own.schedule)
+        walks.append(walk)
     exchange = Exchange(layout, settings.seed)
     return Calculation(
         engine, settings, ranks, composition, grid, found, coverage, layout, windows, walks, exchange, measurement

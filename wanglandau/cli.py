@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 
 from wanglandau.command_line import Command, run_program
+from wanglandau.commands.anneal import anneal
 from wanglandau.commands.benchmark import benchmark
 from wanglandau.commands.dos import dos
 from wanglandau.commands.exact import exact
-from wanglandau.commands.metropolis import anneal, metropolis
+from wanglandau.commands.metropolis import metropolis
 from wanglandau.commands.mixing import mixing
 from wanglandau.commands.results import compare, inspect, thermo
 from wanglandau.commands.reweight import reweight

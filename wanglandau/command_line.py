@@ -31,15 +31,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from wanglandau import orderly_end
 from wanglandau.errors import InputError, NotConverged, OracleError
 from wanglandau.extras import optional_packages
 from wanglandau.launcher import Ending, run_after_first, run_alone, run_together, under_mpi
+from wanglandau.progress import stage
 
 EXIT_DONE = 0
 EXIT_BAD_INPUT = 2
 EXIT_NOT_CONVERGED = 3
 EXIT_ORACLE_FAILED = 4
 EXIT_INTERRUPTED = 75
+COMPLETION = "--print-completion"
+"""Prints the script by which a shell completes the program."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ def run_program(
         0 done, 2 bad input, 3 not converged, 4 the oracle failed, 75 interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:  # this process is the program
+        orderly_end.leave_at_once = lambda message: _leave_at_once(program, message, "--json" in words)
     place = _command_place(words)
     if not under_mpi():
         return _respond(program, description, commands, words).exit_code
@@ -147,9 +153,9 @@ def to_json(value: Any) -> Any:
 
 
 def _command_place(words: Sequence[str]) -> int | None:
-    """Find the first word that is neither an option nor the file after ``--config``."""
+    """Find the first word that is neither an option nor what belongs to one that may stand before the command."""
     for place, word in enumerate(words):
-        if not word.startswith("-") and (place == 0 or words[place - 1] != "--config"):
+        if not word.startswith("-") and (place == 0 or words[place - 1] not in ("--config", COMPLETION)):
             return place
     return None
 
@@ -163,10 +169,21 @@ def _without_command(program: str, description: str, commands: Mapping[str, Comm
         from wanglandau import __version__
 
         return _print(Report(f"{program} {__version__}"), as_json=False)
+    if words and words[0].partition("=")[0] == COMPLETION:
+        return _print(_guarded(program, lambda: _completion(program, commands, words)), as_json=False)
     if _asks_help(words):
         return _print(Report(_overview(program, description, commands)), as_json=False)
     failure = _failed(program, f"no command given; choose {', '.join(commands)}", EXIT_BAD_INPUT)
     return _print(failure, "--json" in words)
+
+
+def _completion(program: str, commands: Mapping[str, Command], words: Sequence[str]) -> Report:
+    from wanglandau.completion import SHELLS, completion_script
+
+    shell = words[0].partition("=")[2] or (words[1] if len(words) > 1 else "")
+    if not shell:
+        raise InputError(f"{COMPLETION} needs the name of a shell after it: {', '.join(SHELLS)}")
+    return Report(completion_script(program, commands, shell))
 
 
 def _overview(program: str, description: str, commands: Mapping[str, Command]) -> str:
@@ -182,6 +199,7 @@ def _overview(program: str, description: str, commands: Mapping[str, Command]) -
             *lines,
             "",
             "Every command takes --help, --json and --config FILE.toml (its keys are the long options with _ for -).",
+            f"{program} {COMPLETION} SHELL prints what bash, zsh or fish need to complete all this with the tab key.",
         ]
     )
 
@@ -193,7 +211,7 @@ def _run(program: str, name: str, commands: Mapping[str, Command], words: list[s
     if name not in commands:
         raise InputError(f"command {name!r} is not known; {suggest(name, list(commands))}")
     values = parse(f"{program} {name}", commands[name], words)
-    with optional_packages():
+    with optional_packages(), stage(f"{program} {name}: loading"):
         report = call(commands[name], values)
     assert isinstance(report, Report), f"command {name} returned {type(report).__name__}, not a Report"
     return report
@@ -222,19 +240,34 @@ def _guarded(prefix: str, run: Callable[[], Report]) -> Report:
 
 
 def _failed(prefix: str, message: str, exit_code: int) -> Report:
-    line = " ".join(message.split())
+    line = _printable(" ".join(message.split()))
     print(f"{prefix}: error: {line}", file=sys.stderr)
     return Report("", {"error": line, "exit_code": exit_code}, exit_code)
 
 
+def _leave_at_once(program: str, message: str, as_json: bool) -> None:
+    """Say why and end the process, where nothing of it can be reached."""
+    failure = _failed(program, message, EXIT_INTERRUPTED)
+    if as_json and sys.__stdout__ is not None:
+        print(json.dumps(failure.values), file=sys.__stdout__)
+        sys.__stdout__.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_INTERRUPTED)
+
+
 def _print(report: Report, as_json: bool) -> Ending:
-    text = json.dumps(to_json(report.values), allow_nan=False) if as_json else report.text
+    text = json.dumps(to_json(report.values), allow_nan=False) if as_json else _printable(report.text)
     try:
         if text:
             print(text, flush=True)
     except BrokenPipeError:  # the reader, say ``head``, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return Ending(report.exit_code, failed="error" in report.values)
+
+
+def _printable(text: str) -> str:
+    """Escape what a terminal would obey, and what no encoding holds."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 _TYPE_NAMES = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
@@ -247,6 +280,7 @@ def _readable(message: str) -> str:
     text = re.sub(r"Expected a <class '(\w+)'>", lambda match: f"expected {_TYPE_NAMES.get(match[1], match[1])}", text)
     text = re.sub(r"Expected a typing\.Literal\[(.*?)\]", r"expected one of \1", text)
     text = re.sub(r"\. Got value: (.*)$", r", got \1", text)
+    text = re.sub(r"(whole number, got )(\d+)\.0$", r"\1\2.0; write \2", text)
     return re.sub(r"required: (.*)$", lambda match: "required: " + match[1].replace("_", "-"), text)
 
 

@@ -67,7 +67,31 @@ def parse(program: str, function: Callable[..., object], words: Sequence[str]) -
     for file in files:
         _check_config_file(file, options)
     settings = [word for file in files for word in ("--config", file)]
-    return dict(make_parser(program, function).parse_args(settings + rest).as_dict())
+    try:
+        return dict(make_parser(program, function).parse_args(settings + rest).as_dict())
+    except argparse.ArgumentError as error:
+        raise argparse.ArgumentError(None, _explained(str(error), options)) from error
+
+
+def _explained(message: str, options: Mapping[str, Option]) -> str:
+    """Add to a complaint of the parser what to write instead."""
+    text = " ".join(message.split())
+    if unknown := re.search(r"[Uu]nrecognized arguments: (\S+)", text):
+        flag = unknown[1].partition("=")[0]
+        if not flag.startswith("-"):
+            return f"{text}; leave it out, or see --help"
+        flags = ["--" + name.replace("_", "-") for name, option in options.items() if not option.positional]
+        close = difflib.get_close_matches(flag.replace("_", "-"), flags, 1)
+        return f"{text}; did you mean {close[0]}?" if close else f"{text}; see --help"
+    if lacking := re.search(r"required: (.*)$", text):
+        names = [name.strip() for name in lacking[1].replace("-", "_").split(",")]
+        return f"{text[: lacking.start(1)]}{', '.join(_required(options[name]) for name in names if name in options)}"
+    return re.sub(r"argument (\S+): expected (\d+) arguments?", r"\1 takes \2 values, with blanks between them", text)
+
+
+def _required(option: Option) -> str:
+    flag = option.name if option.positional else "--" + option.name.replace("_", "-")
+    return f"{flag} ({option.help.rstrip('.').partition('. ')[0]})" if option.help else flag
 
 
 def suggest(word: str, choices: Sequence[str]) -> str:

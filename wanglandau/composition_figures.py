@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from wanglandau.coexistence import TwoPhaseRegion
+    from wanglandau.comparison import LnGDifference
 
 MAX_TIE_LINES = 60
 """Temperatures at which a phase diagram shows the ends of a two-phase region; the area is filled at all of them."""
@@ -89,6 +90,35 @@ def phase_diagram_figure(
         title = f"{species[0]}-{species[1]}, {diagram[0].n_sites} atoms"
         figure.suptitle(title, x=0.008, ha="left", fontsize=10)
         save_figure(figure, path, note)
+
+
+def composition_errors_figure(
+    path: str | os.PathLike[str], differences: Mapping[int, LnGDifference], species: Sequence[str]
+) -> None:
+    """Draw how far ln g is from the exact one, rms and largest, against composition.
+
+    Parameters
+    ----------
+    path : path
+    differences : mapping of int to LnGDifference
+        By number of second-species atoms.
+    species : sequence of two str
+
+    Raises
+    ------
+    InputError
+        If matplotlib is not installed or cannot write such a file.
+    """
+    with new_figure(5.0, 3.4) as figure:
+        panel = figure.subplots()
+        numbers = sorted(differences)
+        for name, colour, label in (("rms", SAMPLED, "rms"), ("largest", MARK, "largest")):
+            values = np.array([getattr(differences[number], name) for number in numbers])
+            panel.plot(numbers, np.where(values > 0, values, np.nan), "o-", color=colour, ms=3, lw=0.8, label=label)
+        title = f"{species[0]}-{species[1]}: sampled against exact, {len(numbers)} compositions"
+        panel.set(yscale="log", xlabel=f"{species[1]} atoms", ylabel="|ln g − exact ln g|", title=title)
+        panel.legend()
+        save_figure(figure, path, "")
 
 
 def _draw_free_energy(panel: Axes, mixing: Mixing) -> None:

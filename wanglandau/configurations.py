@@ -80,7 +80,7 @@ def balanced_configurations(
     if permutations is not None and permutations.shape[1:] != (n_sites,):
         raise InputError(f"permutations of shape {permutations.shape} do not go with {n_sites} sites")
     if permutations is not None and n_sites > MAX_KEY_SITES:
-        raise InputError(f"orbit-distinct sampling is for up to {MAX_KEY_SITES} sites, not {n_sites}")
+        raise InputError(f"orbit-distinct sampling is for up to {MAX_KEY_SITES} sites, not {n_sites}; do without")
     chosen = range(n_sites + 1) if compositions is None else compositions
     for composition in chosen:
         _check_composition(n_sites, composition)
@@ -94,7 +94,7 @@ def balanced_configurations(
 
 def _check_composition(n_sites: int, composition: int) -> None:
     if not 0 <= composition <= n_sites:
-        raise InputError(f"composition {composition} is out of range; the lattice has {n_sites} sites")
+        raise InputError(f"composition {composition} is out of range; choose 0 to {n_sites}")
 
 
 def _distinct(n_sites: int, composition: int, limit: int, rng: np.random.Generator) -> np.ndarray:

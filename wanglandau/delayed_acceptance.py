@@ -22,6 +22,7 @@ answers at once what a stopped calculation had already asked, when the same one 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -111,6 +112,19 @@ class DelayedChains(ThermalChains):
         self.cheap_energies = records["energy"].copy()
         records["energy"] = records["lowest"] = records["highest"] = self.dear.energies(self.walkers.occupations)
         self.forget_counts()
+
+    def position(self) -> dict[str, Any]:
+        """Copy everything that the chains go on from, but for the energies that the dear oracle gave."""
+        names = ("n_trials", "cheap_energies", "passed", "moved", "gain", "rounds", "cheap_trials", "lengths")
+        own = {name: copy.copy(getattr(self, name)) for name in names}
+        return super().position() | own | {"random": self.rng.bit_generator.state, "requests": self.dear.requests}
+
+    def go_to(self, position: dict[str, Any]) -> None:
+        """Go to a position of chains of the same two oracles at these temperatures; it must not be used again."""
+        own = dict(position)
+        self.rng.bit_generator.state = own.pop("random")
+        self.dear.requests = own.pop("requests")
+        super().go_to(own)
 
     @property
     def step_trials(self) -> int:
@@ -205,7 +219,7 @@ class DelayedChains(ThermalChains):
 def delay(
     pool: Pool,
     chains: ThermalChains,
-    dear: EnergyOracle,
+    dear: AskedOnce,
     settings: ProposalSettings,
     seed: np.random.SeedSequence,
     progress: bool = False,
@@ -218,7 +232,8 @@ def delay(
         Of the cheap oracle.
     chains : ThermalChains
         Of the cheap oracle; their walkers go on.
-    dear : EnergyOracle
+    dear : AskedOnce
+        What it knows from the same call before, it is not asked for again.
     settings : ProposalSettings
     seed : SeedSequence
         Decides on proposals.
@@ -232,17 +247,24 @@ def delay(
     """
     n_sites = int(chains.walkers.occupations.shape[1])
     chains.advance(pool, WARM_UP_SWEEPS * n_sites)
-    delayed = DelayedChains(
-        chains.walkers,
-        chains.temperatures,
-        chains.delta_mu,
-        dear=AskedOnce(dear),
-        rng=np.random.default_rng(seed),
-        n_trials=settings.proposal_trials or n_sites,
-    )
+    delayed = delayed_chains(chains, dear, settings, seed)
     if settings.proposal_trials is None:
         choose_length(pool, delayed, [max(1, round(part * n_sites)) for part in LENGTHS], progress)
     return delayed
+
+
+def delayed_chains(
+    chains: ThermalChains, dear: AskedOnce, settings: ProposalSettings, seed: np.random.SeedSequence
+) -> DelayedChains:
+    """Give the walkers of chains of the cheap oracle the energies of the dear one."""
+    return DelayedChains(
+        chains.walkers,
+        chains.temperatures,
+        chains.delta_mu,
+        dear=dear,
+        rng=np.random.default_rng(seed),
+        n_trials=settings.proposal_trials or int(chains.walkers.occupations.shape[1]),
+    )
 
 
 def choose_length(pool: Pool, chains: DelayedChains, lengths: Sequence[int], progress: bool = False) -> None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from threading import Event
 
 import numpy as np
 
 from wanglandau import block_rounds, kernels, rounds
 from wanglandau.errors import OracleError
+from wanglandau.move import FLIP, SWAP, Move
 from wanglandau.oracle import (
     CompiledEnergy,
     CompiledOracle,
@@ -24,7 +26,7 @@ from wanglandau.oracle import (
     checked_energies,
 )
 from wanglandau.turns import ROUNDS_ON_FIXED_WEIGHTS, rounds_together
-from wanglandau.walkers import MANY_WALKERS, Walkers, Weights, make_snapshots
+from wanglandau.walkers import MANY_WALKERS, Walkers, Weights, make_snapshots, room_for_moves
 
 WORTH_THE_DEVICE = 256
 """Walkers from which on an accelerator is faster than compiled code."""
@@ -32,6 +34,11 @@ WORTH_THE_DEVICE = 256
 
 def _ignore(n_trials: int) -> None:
     """Take no notice of progress."""
+
+
+def _never() -> bool:
+    """Do not pause."""
+    return False
 
 
 @dataclass
@@ -51,6 +58,14 @@ class Engine:
         Once set, batched rounds end after the present one; the compiled kernel ends by itself soon enough.
     on_trials : callable
         Told the number of trials made since it was last called.
+    pausing : callable
+        Asked between batched rounds whether to return before all are made.
+    outside : callable
+        Makes a context that is entered while an oracle or an accelerator is at work and may be so for long; walkers and
+        weights are then, and if that fails, as after the last whole round (on an accelerator: as before the call).
+    move : Move or None
+        What a trial changes; None: any one site flips, or two unlike ones swap, as the walkers need it. Any other walks
+        on the processors of this machine.
     """
 
     oracle: EnergyOracle
@@ -59,12 +74,36 @@ class Engine:
     executor: Executor | None = None
     stop: Event = field(default_factory=Event)
     on_trials: Callable[[int], object] = _ignore
+    pausing: Callable[[], bool] = _never
+    outside: Callable[[], AbstractContextManager] = nullcontext
+    move: Move | None = None
 
     @classmethod
-    def fastest(cls, oracle: EnergyOracle) -> Engine:
-        """Choose the compiled path if the oracle offers it, and for crowds the accelerator."""
+    def fastest(cls, oracle: EnergyOracle, move: Move | None = None) -> Engine:
+        """Choose the compiled path if the oracle offers it, and for crowds the accelerator, which knows no other moves.
+
+        Parameters
+        ----------
+        oracle : EnergyOracle
+        move : Move, optional
+        """
         compiled = oracle.compiled() if isinstance(oracle, CompiledOracle) else None
-        return cls(oracle, compiled, oracle.on_device() if isinstance(oracle, DeviceOracle) else None)
+        own = None if move in (FLIP, SWAP) else move
+        device = oracle.on_device() if isinstance(oracle, DeviceOracle) and own is None else None
+        return cls(oracle, compiled, device, move=own)
+
+    def move_of(self, walkers: Walkers) -> Move:
+        """Return what a trial of such walkers changes."""
+        return self.move or (FLIP if walkers.flipping else SWAP)
+
+    @property
+    def may_pause(self) -> bool:
+        """Whether there is anyone who may want a pause."""
+        return self.pausing is not _never
+
+    def pause_if(self, wanted: Callable[[], bool] | None) -> None:
+        """Pause where this says so; None: never."""
+        self.pausing = wanted or _never
 
     def takes_to_device(self, n_walkers: int) -> bool:
         """Tell whether so many walkers advance on the accelerator; few are faster by compiled code."""
@@ -107,22 +146,42 @@ class Engine:
         fixed = control["gain"] == kernels.FIXED and control["ln_f"] == 0.0
         few = walkers.n_walkers <= MANY_WALKERS
         turn = ROUNDS_ON_FIXED_WEIGHTS if fixed else 1 if few else rounds_together(walkers.n_walkers)
-        device.advance(walkers, weights, n_rounds, turn, snapshots)
+        everyone = np.arange(walkers.n_walkers)
+        there, records = walkers.part(everyone), _copy_of(weights)
+        with self.outside():
+            device.advance(there, records, n_rounds, turn, snapshots)
+        walkers.put(everyone, there)
+        weights.bins[:], weights.control[:], weights.proposals[:] = records.bins, records.control, records.proposals
         self.on_trials(n_rounds * walkers.n_walkers)
 
     def _batched_rounds(self, walkers: Walkers, weights: Weights, n_rounds: int, snapshots: rounds.Snapshots) -> None:
         population, histogram = walkers.population, weights.histogram
-        picks = np.empty((walkers.n_walkers, 2), dtype=np.int32)
-        flips = np.empty((walkers.n_walkers, 1 if walkers.flipping else 2), dtype=np.int32)
-        proposed = np.empty_like(walkers.occupations)
+        move = self.move_of(walkers)
+        propose, settle = rounds.batched_round(move)
+        moves = room_for_moves(walkers, move.n_flips)
+        energies = np.zeros(walkers.n_walkers)
         for done in range(n_rounds):
-            if self.stop.is_set():
+            if self.stop.is_set() or self.pausing():
                 return
-            rounds.propose(population, picks, flips, proposed)
-            energies = checked_energies(self.oracle, proposed)
-            rounds.settle(population, histogram, (picks, flips, proposed), energies)
+            self._propose(walkers, propose, moves, energies)
+            settle(population, histogram, moves, energies)
             rounds.take_snapshot(snapshots, population, done + 1)
             self.on_trials(walkers.n_walkers)
+
+    def _propose(
+        self, walkers: Walkers, propose: Callable[..., None], moves: rounds.Moves, energies: np.ndarray
+    ) -> None:
+        """Propose a move of every walker and ask for the energies; as long as there are none, nothing has happened."""
+        streams = walkers.records["random_state"]
+        before = streams.copy()
+        propose(walkers.population, moves)
+        if not moves.possible.any():
+            return
+        after = streams.copy()
+        streams[:] = before
+        with self.outside():
+            energies[moves.possible] = checked_energies(self.oracle, moves.proposed[moves.possible])
+        streams[:] = after
 
     def _fused_rounds(
         self,
@@ -140,11 +199,18 @@ class Engine:
             raise OracleError(
                 f"compiled energies drifted by {worst:.3g} Ry from energies(); they must agree to the bit"
             )
+        move = self.move_of(walkers)
         if compiled.trials is None or walkers.n_walkers == 1:
             trial: Callable[..., object] = compiled.trial
-            loop = rounds.fused_flips if walkers.flipping else rounds.fused_swaps
+            loop = rounds.fused_loop(move)
         else:
             trial = compiled.trials
-            loop = block_rounds.block_flips if walkers.flipping else block_rounds.block_swaps
+            loop = block_rounds.block_loop(move)
         energy = (compiled.parameters, trial, compiled.commit)
-        loop(energy, walkers.population, cache, weights.histogram, snapshots, n_rounds)
+        loop(energy, move.parameters, walkers.population, cache, weights.histogram, snapshots, n_rounds)
+
+
+def _copy_of(weights: Weights) -> Weights:
+    return replace(
+        weights, bins=weights.bins.copy(), control=weights.control.copy(), proposals=weights.proposals.copy()
+    )

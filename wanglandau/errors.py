@@ -5,6 +5,9 @@ A message names the value that is wrong, the limit it broke and the remedy.
 
 from __future__ import annotations
 
+FAULTS = (OSError, ValueError, TypeError, AttributeError, RuntimeError, LookupError, ArithmeticError, MemoryError)
+"""What libraries and conversions answer to a damaged file; readers make an :class:`InputError` of them."""
+
 
 class InputError(ValueError):
     """Something the user gave is wrong (exit code 2)."""

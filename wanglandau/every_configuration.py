@@ -38,6 +38,7 @@ from wanglandau.oracle import (
     LevelCounts,
 )
 from wanglandau.orbits import check_composition, check_size
+from wanglandau.orderly_end import stop_if_asked
 from wanglandau.ranks import OneProcess, default_threads
 
 LEVEL_WIDTH = ENERGY_QUANTUM * 2**LEVEL_BITS
@@ -190,7 +191,12 @@ def _counted_by(oracle: CountingOracle, wanted: list[int], progress: bool) -> di
     """Let the oracle go through all configurations, whatever composition is wanted."""
     n_sites = oracle.lattice.n_sites
     with tqdm(total=2**n_sites, unit=" configurations", unit_scale=True, disable=None if progress else True) as bar:
-        counts = oracle.count_levels(LEVEL_BITS, MAX_KEPT, bar.update)
+
+        def advance(n: int) -> None:
+            stop_if_asked()
+            bar.update(n)
+
+        counts = oracle.count_levels(LEVEL_BITS, MAX_KEPT, advance)
     return {c: _composition(counts[c], comb(n_sites, c)) for c in wanted}
 
 
@@ -252,6 +258,7 @@ def _count_composition(
     # Closing the results drops the pieces not yet begun when one fails or the user interrupts.
     with ThreadPoolExecutor(len(counters)) as pool, closing(pool.map(count, todo)) as results:  # type: ignore[type-var]
         for piece, one in zip(todo, results, strict=True):
+            stop_if_asked()
             lowest.append(one)
             bar.update(piece.size)
     return _merged(counters, lowest, n_configurations)

@@ -13,6 +13,8 @@ from tqdm import tqdm
 from wanglandau.errors import InputError
 from wanglandau.oracle import EnergyOracle, checked_energies
 from wanglandau.orbits import Orbits, check_size, enumerate_orbits
+from wanglandau.orderly_end import stop_if_asked
+from wanglandau.progress import stage
 
 LEVEL_TOLERANCE = 1e-9
 """Neighbouring energies (Ry per cell) that lie no further apart than this are one level."""
@@ -143,7 +145,8 @@ def exact_levels(
         If an energy is missing or not finite.
     """
     check_enumerable(oracle, orbit_average)
-    orbits = enumerate_orbits(oracle.lattice, composition, cache_folder)
+    with stage("listing the orbits", progress):
+        orbits = enumerate_orbits(oracle.lattice, composition, cache_folder)
     images = None if oracle.invariant else oracle.lattice.symmetry
     energies = np.concatenate(list(_orbit_energies(oracle, orbits, images, progress)))
     return _collect(orbits, energies)
@@ -156,6 +159,7 @@ def _orbit_energies(
     step = BATCH_SIZE if images is None else max(1, BATCH_SIZE // len(images))
     with tqdm(total=len(orbits), desc="exact", unit="orbit", disable=None if progress else True) as bar:
         for start in range(0, len(orbits), step):
+            stop_if_asked()
             occupations = orbits.occupations(start, start + step)
             if images is None:
                 yield checked_energies(oracle, occupations)

@@ -13,6 +13,7 @@ EXTRA_OF_PACKAGE: Mapping[str, str] = {
     "matplotlib": "figures",
     "mpi4py": "mpi",
     "parsl": "hpc",
+    "shtab": "completion",
 }
 """The extra of this distribution that installs each optional package."""
 

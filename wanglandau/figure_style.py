@@ -10,13 +10,17 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
 from wanglandau.errors import InputError
 from wanglandau.extras import optional_packages
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from wanglandau.thermodynamics import Peak
 
 SAMPLED = "#0072B2"
 EXACT = "black"
@@ -79,6 +83,17 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], note: str) -> None
         raise InputError(
             f"cannot write figure {path}: {error}; use .png, .pdf or .svg in a folder that exists"
         ) from error
+
+
+def mark_peak(panel: Axes, peak: Peak, sites: int) -> None:
+    """Mark the peak of the heat capacity of a cell of so many sites and write its temperature beside it."""
+    height = peak.height / sites
+    panel.plot([peak.temperature], [height], "o", ms=4, color=MARK, zorder=4)
+    text = f"{peak.temperature:.1f} K"
+    if peak.temperature_error > 0:
+        digits = max(0, 1 - floor(log10(peak.temperature_error)))
+        text = f"{peak.temperature:.{digits}f} ± {peak.temperature_error:.{digits}f} K"
+    panel.annotate(text, (peak.temperature, height), (4, 5), textcoords="offset points", color=MARK, fontsize=9)
 
 
 def with_error(value: float, error: float, unit: str = "") -> str:

@@ -18,15 +18,15 @@ from wanglandau.figure_style import (
     CAPACITY_LABEL,
     ENERGY_LABEL,
     EXACT,
-    MARK,
     SAMPLED,
     TEMPERATURE_LABEL,
+    mark_peak,
     new_figure,
     save_figure,
 )
-from wanglandau.levels import MEV_PER_RY, Levels
+from wanglandau.levels import MEV_PER_RY, Levels, Source
 from wanglandau.run_file import ExactRecord, RunRecord
-from wanglandau.thermodynamics import Peak, Thermodynamics, default_temperatures, heat_capacity_peak, thermodynamics
+from wanglandau.thermodynamics import Thermodynamics, default_temperatures, heat_capacity_peak, thermodynamics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ _THERMODYNAMICS_LABELS = {
 def density_figure(
     path: str | os.PathLike[str],
     record: RunRecord,
-    exact: ExactRecord | None = None,
+    exact: ExactRecord | RunRecord | None = None,
     *,
     temperatures: np.ndarray | None = None,
     note: str = "",
@@ -53,8 +53,9 @@ def density_figure(
     ----------
     path : path
     record : RunRecord
-    exact : ExactRecord, optional
-        Exact levels of the same system and composition. Without them the middle panel shows each run against the mean.
+    exact : ExactRecord or RunRecord, optional
+        Exact levels of the same system and composition, or another run, for comparison. Without them the middle panel
+        shows each run against the mean.
     temperatures : float64[n], optional, K
         Of the heat capacity; by default about the natural temperature of the system.
     note : str
@@ -66,13 +67,13 @@ def density_figure(
         If matplotlib is not installed or cannot write such a file.
     """
     density, reference = (record.density, None) if exact is None else on_common_grid(record.density, exact)
-    levels = None if exact is None else levels_of(exact, record.density.composition)
-    grid = default_temperatures(levels or density) if temperatures is None else temperatures
+    source = _source(reference, exact)
+    grid = default_temperatures(source or density) if temperatures is None else temperatures
     with new_figure(10.5, 3.5 if not note else 3.75) as figure:
         left, middle, right = figure.subplots(1, 3)
         _draw_ln_g(left, density, reference)
         _draw_error(middle, density, reference)
-        _draw_capacity(right, density, levels, grid)
+        _draw_capacity(right, density, source, grid)
         figure.suptitle(_title(record), x=0.008, ha="left", fontsize=10)
         save_figure(figure, path, note)
 
@@ -111,19 +112,31 @@ def thermodynamics_figure(
         save_figure(figure, path, note)
 
 
+def _source(reference: DensityOfStates | None, record: ExactRecord | RunRecord | None) -> Source | None:
+    """Return what the curves of the reference come from: levels as they are, not their bins."""
+    return levels_of(record, reference.composition) if reference and isinstance(record, ExactRecord) else reference
+
+
+def _name(reference: Source) -> str:
+    return "exact" if isinstance(reference, Levels) or reference.exact else "other run"
+
+
 def _draw_ln_g(panel: Axes, density: DensityOfStates, reference: DensityOfStates | None) -> None:
     energy, seen = _energy(density), density.visited
     if reference is not None:
         known = reference.visited
-        panel.plot(_energy(reference)[known], reference.ln_g[known], color=EXACT, lw=0.9, label="exact", zorder=1)
+        curve = _energy(reference)[known], reference.ln_g[known]
+        panel.plot(*curve, color=EXACT, lw=0.9, label=_name(reference), zorder=1)
     panel.plot(energy[seen], density.ln_g[seen], **_dots(int(seen.sum())), label="sampled", zorder=2)
     panel.set(xlabel=ENERGY_LABEL, ylabel="ln g", title=f"density of states, {int(seen.sum())} bins")
     panel.legend()
 
 
 def _draw_error(panel: Axes, density: DensityOfStates, reference: DensityOfStates | None) -> None:
-    """Draw sampled minus exact, or without exact levels every run minus the mean."""
+    """Draw sampled minus exact (or the other run), or without reference every run minus the mean."""
     energy, error = _energy(density), np.nan_to_num(density.standard_error)
+    if reference is not None:
+        error = np.hypot(error, np.nan_to_num(reference.standard_error))
     seen = density.visited if reference is None else density.visited & reference.visited
     panel.axhline(0, color=EXACT, lw=0.7)
     panel.fill_between(
@@ -137,36 +150,28 @@ def _draw_error(panel: Axes, density: DensityOfStates, reference: DensityOfState
     else:
         difference = density.ln_g[seen] - reference.ln_g[seen]
         panel.plot(energy[seen], difference, **_dots(int(seen.sum())))
-        panel.set(title=f"error of ln g: rms {np.sqrt(np.mean(difference**2)):.4f}", ylabel="ln g − exact ln g")
+        what = "error" if reference.exact else "difference"
+        panel.set(title=f"{what} of ln g: rms {np.sqrt(np.mean(difference**2)):.4f}")
+        panel.set_ylabel(f"ln g − {'exact ln g' if reference.exact else 'ln g of the other run'}")
     panel.set_xlabel(ENERGY_LABEL)
     reach = max(abs(limit) for limit in panel.get_ylim())
     panel.set_ylim(-reach, 1.3 * reach)  # room for the legend
     panel.legend(loc="upper left")
 
 
-def _draw_capacity(panel: Axes, density: DensityOfStates, levels: Levels | None, grid: np.ndarray) -> None:
+def _draw_capacity(panel: Axes, density: DensityOfStates, reference: Source | None, grid: np.ndarray) -> None:
     sites, result = density.n_sites, thermodynamics(density, grid)
     error = None if result.standard_error is None else result.standard_error.heat_capacity / sites
     _draw_band(panel, grid, result.heat_capacity / sites, error)
-    if levels is not None:
-        exact = thermodynamics(levels, grid).heat_capacity / sites
-        panel.plot(grid, exact, color=EXACT, lw=0.9, ls=(0, (4, 2)), label="exact")
+    if reference is not None:
+        known = thermodynamics(reference, grid).heat_capacity / sites
+        panel.plot(grid, known, color=EXACT, lw=0.9, ls=(0, (4, 2)), label=_name(reference))
     peak = heat_capacity_peak(density, grid)
     if peak.inside:
-        _mark_peak(panel, peak, sites)
+        mark_peak(panel, peak, sites)
     panel.set(xlabel=TEMPERATURE_LABEL, ylabel=CAPACITY_LABEL, title="heat capacity")
     panel.set_ylim(bottom=0, top=1.18 * panel.get_ylim()[1])
     panel.legend(loc="center right")
-
-
-def _mark_peak(panel: Axes, peak: Peak, sites: int) -> None:
-    height = peak.height / sites
-    panel.plot([peak.temperature], [height], "o", ms=4, color=MARK, zorder=4)
-    text = f"{peak.temperature:.1f} K"
-    if peak.temperature_error > 0:
-        digits = max(0, 1 - int(np.floor(np.log10(peak.temperature_error))))
-        text = f"{peak.temperature:.{digits}f} ± {peak.temperature_error:.{digits}f} K"
-    panel.annotate(text, (peak.temperature, height), (4, 5), textcoords="offset points", color=MARK, fontsize=9)
 
 
 def _draw_band(panel: Axes, x: np.ndarray, values: np.ndarray, error: np.ndarray | None) -> None:

@@ -7,7 +7,7 @@ Whatever is wrong with a file becomes one line.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,30 @@ import h5py
 import numpy as np
 
 from wanglandau.atomic_file import replacing
-from wanglandau.errors import InputError
+from wanglandau.errors import FAULTS, InputError
+from wanglandau.hdf5_guard import check_content
+from wanglandau.json_text import parse_json
+from wanglandau.seal import KEY, UNSEALED, is_sealed_file, sealed
+
+_NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
+"""What the netCDF-4 format calls an axis that has a length only, followed by the length."""
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[h5py.File]:
-    """Open a temporary file beside ``path`` and rename it when all is written and on disk."""
+    """Make a file in memory, seal it (:mod:`wanglandau.seal`), write it beside ``path`` and rename it once written.
+
+    In memory, because HDF5 can neither write nor close a file on a disk that is full.
+    """
     try:
-        with replacing(path) as temporary, h5py.File(temporary, "x") as file:
-            yield file
+        with replacing(path) as temporary:
+            with h5py.File(temporary, "x", driver="core", backing_store=False) as file:
+                file.attrs[KEY] = np.bytes_(UNSEALED)
+                yield file
+                file.flush()
+                image = file.id.get_file_image()
+            with open(temporary, "xb") as written:
+                written.write(sealed(image))
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(
@@ -34,18 +49,30 @@ def writing(path: Path) -> Iterator[h5py.File]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[h5py.File]:
-    """Open a file; any error of opening or of the ``with`` block becomes an InputError of one line."""
+    """Open a file; any error of opening or of the ``with`` block becomes an InputError of one line.
+
+    A file that has a seal must be what was sealed; one without (of another program, or an earlier version) is read as
+    it is. Nothing is read of a file that points elsewhere or claims more than it can hold.
+    """
     if not path.is_file():
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give one of the files in it")
         raise InputError(f"there is no file {path}; make one with 'wanglandau dos' or 'wanglandau exact'")
     try:
+        whole = is_sealed_file(path)
         with h5py.File(path, "r") as file:
+            check_content(file)
+            if not whole and KEY in file.attrs:
+                raise ValueError("its seal is broken")
             yield file
     except InputError as error:
         raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from error
     except KeyError as error:
         raise InputError(f"{path} lacks a part ({' '.join(str(error).split())}); make it anew") from error
-    except (OSError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        raise InputError(f"{path} is damaged or no HDF5 file ({' '.join(str(error).split())}); make it anew") from error
+    except FAULTS as error:
+        raise InputError(
+            f"{path} is damaged or not an HDF5 file ({' '.join(str(error).split())}); make it anew"
+        ) from error
 
 
 def write_array(group: h5py.Group, name: str, values: np.ndarray) -> None:
@@ -53,11 +80,40 @@ def write_array(group: h5py.Group, name: str, values: np.ndarray) -> None:
     group.create_dataset(name, data=values, compression="gzip" if values.size > 64 else None, track_times=False)
 
 
+def name_axes(group: h5py.Group, axes: Mapping[str, Sequence[str]], units: Mapping[str, str] | None = None) -> None:
+    """Give the axes of arrays names as netCDF does, so that xarray and the like know which belong together.
+
+    An axis is named after an array of the group that holds its values, or else after nothing but its length; readers
+    that ask for arrays by name do not notice.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    axes : mapping
+        From the name of an array of the group to the names of its axes.
+    units : mapping, optional
+        From the name of an array to its unit, kept as attribute ``units``.
+    """
+    for name, names in axes.items():
+        for place, axis in enumerate(names):
+            length = group[name].shape[place]
+            if axis not in group:
+                group.create_dataset(axis, shape=(length,), dtype=">f4", track_times=False)
+            if not group[axis].is_scale:
+                known = group[axis].dtype != np.dtype(">f4")
+                group[axis].make_scale(axis if known else f"{_NO_VARIABLE}{length:10d}")
+            if axis != name:
+                group[name].dims[place].attach_scale(group[axis])
+    for name, unit in (units or {}).items():
+        group[name].attrs["units"] = unit
+
+
 def read_array(group: h5py.Group, name: str, kind: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Read an array; raise ValueError unless it has this dtype and shape and no nan."""
-    values = np.asarray(group[name][()])
-    if values.dtype != np.dtype(kind) or values.shape != shape:
-        raise ValueError(f"{group.name}/{name} is {values.dtype}{values.shape}, expected {np.dtype(kind)}{shape}")
+    stored = group[name]
+    if stored.dtype != np.dtype(kind) or stored.shape != shape:
+        raise ValueError(f"{group.name}/{name} is {stored.dtype}{stored.shape}, expected {np.dtype(kind)}{shape}")
+    values = np.asarray(stored[()])
     if values.dtype.kind == "f" and np.isnan(values).any():
         raise ValueError(f"{group.name}/{name} holds values that are no numbers")
     return values
@@ -71,7 +127,7 @@ def write_json(group: h5py.Group, name: str, value: object) -> None:
 
 def read_json(group: h5py.Group, name: str, kind: type) -> Any:
     """Read a JSON text; raise ValueError unless it holds a ``dict`` or ``list`` as asked for."""
-    value = json.loads(group[name].asstr()[()])
+    value = parse_json(group[name].asstr()[()])
     if not isinstance(value, kind):
         raise ValueError(f"{name} is not a JSON {kind.__name__}")
     return value

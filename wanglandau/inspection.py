@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,10 +13,14 @@ from wanglandau.errors import InputError
 from wanglandau.levels import MEV_PER_RY, Source
 from wanglandau.run_file import ExactRecord, RunRecord
 from wanglandau.semigrand_file import AnyRecord, SemigrandRecord
+from wanglandau.settings import WangLandauSettings
 from wanglandau.thermodynamics import Peak, default_temperatures, heat_capacity_peak
 
 if TYPE_CHECKING:
     from wanglandau.model_error import ModelError
+
+MOST_NAMES = 8
+"""Observables named on the screen."""
 
 
 class Description(NamedTuple):
@@ -46,14 +51,14 @@ def describe(record: RunRecord) -> Description:
     lines = [
         ("run", f"Wang-Landau, {density.n_runs} independent runs, {record.created}, {_duration(record.duration_s)}"),
         *_origin(record, density.composition),
-        ("settings", _pairs(record.settings)),
+        ("settings", settings_line(record.settings, WangLandauSettings())),
         *_progress(record.diagnostics),
         *_precision(record),
         ("peak of C", _peak(record)),
         *_measured(record),
         *_verdict(verdict),
     ]
-    return Description(_table(lines), _run_values(record))
+    return Description(table_of(lines), _run_values(record))
 
 
 def describe_semigrand(record: SemigrandRecord) -> Description:
@@ -66,7 +71,7 @@ def describe_semigrand(record: SemigrandRecord) -> Description:
     lines = [
         ("run", f"Wang-Landau by flips, {record.n_runs} independent runs, {record.created}"),
         *_origin(record, None),
-        ("settings", _pairs(record.settings)),
+        ("settings", settings_line(record.settings, WangLandauSettings())),
         *_progress(record.diagnostics),
         ("compositions", f"{len(record.densities)}, from {first} to {last}, {visited} bins visited"),
         ("ln g errors", f"between runs, standard error of the mean: {spread}"),
@@ -81,7 +86,7 @@ def describe_semigrand(record: SemigrandRecord) -> Description:
         "diagnostics": _plain(record.diagnostics),
         "verdict": record.verdict,
     }
-    return Description(_table(lines), values)
+    return Description(table_of(lines), values)
 
 
 def _verdict(verdict: dict[str, Any]) -> list[tuple[str, str]]:
@@ -109,7 +114,7 @@ def describe_exact(record: ExactRecord) -> Description:
         "lowest_energy_mev_per_atom": float(energy.min()),
         "highest_energy_mev_per_atom": float(energy.max()),
     }
-    return Description(_table(lines), values)
+    return Description(table_of(lines), values)
 
 
 def _run_values(record: RunRecord) -> dict[str, Any]:
@@ -240,7 +245,8 @@ def _measured(record: RunRecord) -> list[tuple[str, str]]:
     if record.averages:
         names = [name for name in record.averages[0].names if not name.startswith("member_")]
         count = sum(int(run.count.sum()) for run in record.averages)
-        lines.append(("measured", f"{', '.join(names) or 'nothing'} on {count:.3g} configurations"))
+        some = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if names[MOST_NAMES:] else "")
+        lines.append(("measured", f"{some or 'nothing'} on {count:.3g} configurations; see thermo --csv"))
     if record.joint:
         lines.append(("joint", f"density of energy and {record.joint[0].name}; see thermo --profile"))
     return lines
@@ -255,14 +261,18 @@ def _peak_values(peak: Peak, n_sites: int) -> dict[str, float]:
     }
 
 
-def _pairs(settings: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in settings.items() if value is not None) or "none"
+def settings_line(settings: dict[str, Any], usual: Any) -> str:
+    """Write the settings that differ from the usual ones, those of a dataclass without arguments."""
+    common = vars(usual)
+    unusual = [f"{key} {value}" for key, value in settings.items() if value != common.get(key)]
+    return ", ".join(unusual) + ("; others as usual" if unusual else "as usual")
 
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
-def _table(lines: list[tuple[str, str]]) -> str:
+def table_of(lines: Sequence[tuple[str, str]]) -> str:
+    """Lay out labels and what stands behind them."""
     width = max(len(label) for label, _ in lines) + 2
     return "\n".join(f"{label:{width}}{text}" for label, text in lines)

@@ -66,7 +66,7 @@ CONTROL = np.dtype(
         ("inverse_width", "f8"),  # 1/Ry; 0 makes one bin of infinite width
         ("energy_bins", "i8"),  # bins of the energy
         ("row_length", "i8"),  # bins from one composition to the next; 0 where bins are of the energy alone
-        ("flipping", "i8"),  # 1: a trial flips one site, 0: it swaps two
+        ("flipping", "i8"),  # 1: all compositions are walked, by default by flips; 0: one, by swaps
         ("ln_f", "f8"),  # added to ln_g at every visit
         ("gain", "i8"),  # FIXED, ONE_OVER_T or SAD
         ("trials", "i8"),  # of all walkers together
@@ -106,39 +106,57 @@ def next_random(state: np.ndarray) -> np.uint64:
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def pick_move(sites: np.ndarray, walker: Any, picks: np.ndarray, flips: np.ndarray) -> None:
-    """Choose the sites of a trial uniformly, from one draw of 64 bits.
+def random_below(state: np.ndarray, number: int) -> np.int64:
+    """Draw a whole number from 0 to ``number - 1`` (below 2**32), from one draw of 64 bits."""
+    return np.int64(((next_random(state) >> np.uint64(32)) * np.uint64(number)) >> np.uint64(32))
 
-    One of each species where ``flips`` has two places, any one site where it has one. ``picks`` receives the places in
-    ``sites`` (int32[n_sites], those of the second species first), ``flips`` the sites themselves.
-    """
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def pick_flip(
+    parameters: Any, occupations: np.ndarray, sites: np.ndarray, walker: Any, picks: np.ndarray, flips: np.ndarray
+) -> bool:
+    """Choose any one site; see :class:`wanglandau.move.Move`."""
+    low = next_random(walker.random_state) & np.uint64(0xFFFFFFFF)
+    flips[0] = np.int32((low * np.uint64(len(sites))) >> np.uint64(32))
+    return True
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def pick_swap(
+    parameters: Any, occupations: np.ndarray, sites: np.ndarray, walker: Any, picks: np.ndarray, flips: np.ndarray
+) -> bool:
+    """Choose one site of each species; see :class:`wanglandau.move.Move`."""
     bits = next_random(walker.random_state)
     low = bits & np.uint64(0xFFFFFFFF)
     high = bits >> np.uint64(32)
-    if len(flips) == 1:
-        flips[0] = np.int32((low * np.uint64(len(sites))) >> np.uint64(32))
-        return
     n_second = np.uint64(walker.composition)
     first = (low * n_second) >> np.uint64(32)
     second = n_second + ((high * (np.uint64(len(sites)) - n_second)) >> np.uint64(32))
     picks[0], picks[1] = first, second
     flips[0], flips[1] = sites[first], sites[second]
+    return True
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def make_move(sites: np.ndarray, picks: np.ndarray, flips: np.ndarray) -> None:
-    """Keep the list of sites in step with a swap that was made; flips need no list."""
-    if len(flips) == 2:
-        first, second = np.uint32(picks[0]), np.uint32(picks[1])
-        sites[first], sites[second] = sites[second], sites[first]
+def swap_places(sites: np.ndarray, picks: np.ndarray, flips: np.ndarray) -> None:
+    """Keep the list of sites in step with a swap that was made."""
+    first, second = np.uint32(picks[0]), np.uint32(picks[1])
+    sites[first], sites[second] = sites[second], sites[first]
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def composition_after(occupations: np.ndarray, walker: Any, flips: np.ndarray) -> np.int64:
+def leave_places(sites: np.ndarray, picks: np.ndarray, flips: np.ndarray) -> None:
+    """Leave the list of sites alone, for moves that do not use it."""
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def composition_after(occupations: np.ndarray, walker: Any, flips: np.ndarray, keeps_composition: bool) -> np.int64:
     """Return the number of second-species atoms after a move."""
-    if len(flips) == 2:
-        return walker.composition
-    return walker.composition + 1 - 2 * np.int64(occupations[np.uint32(flips[0])])
+    composition = walker.composition
+    if not keeps_composition:
+        for place in range(len(flips)):
+            composition += 1 - 2 * np.int64(occupations[np.uint32(flips[place])])
+    return composition
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -231,6 +249,12 @@ def decide(
     walker.lowest = min(walker.lowest, energy)
     walker.highest = max(walker.highest, energy)
     return True
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def stay(walker: Any) -> None:
+    """Note a trial that proposed nothing but the present state."""
+    walker.origin = walker.target = walker.bin
 
 
 @njit(cache=True, error_model="numpy")

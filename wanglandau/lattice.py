@@ -7,6 +7,7 @@ the periodic cell (both worked out when first asked for). Knows nothing of energ
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +22,10 @@ from wanglandau.symmetry import site_permutations
 
 MAX_SITES = 1_000_000
 """Sanity limit on the number of sites of a periodic cell."""
+MAX_LENGTH = 1e7
+"""Sanity limit on components of lattice vectors and positions, Bohr."""
+MAX_FLATNESS = 20.0
+"""Sanity limit on the distance between sites over the distance between opposite faces of the cell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +62,15 @@ class Lattice:
         for symbol in self.species:
             if atomic_numbers.get(symbol, 0) == 0:
                 raise InputError(f"species {symbol!r} is not a chemical symbol; use for example 'Cu'")
-        if cell.shape != (3, 3) or not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1e-6:
+        if cell.shape != (3, 3) or not (abs(cell) < MAX_LENGTH).all() or abs(np.linalg.det(cell)) < 1e-6:
             raise InputError("the cell needs three linearly independent lattice vectors (3 x 3 numbers, in Bohr)")
         if positions.ndim != 2 or positions.shape[1] != 3 or not 1 <= len(positions) <= MAX_SITES:
             raise InputError(
                 f"positions have shape {positions.shape}; expected (n_sites, 3), at most {MAX_SITES} sites"
             )
+        if not (abs(positions) < MAX_LENGTH).all():
+            raise InputError(f"positions must be numbers below {MAX_LENGTH:g} Bohr")
+        _check_flatness(cell, len(positions))
         cell.setflags(write=False)
         positions.setflags(write=False)
         object.__setattr__(self, "cell", cell)
@@ -86,7 +94,7 @@ class Lattice:
         if structure not in ("fcc", "bcc", "sc"):
             raise InputError(f"structure {structure!r} is not known; choose fcc, bcc or sc, or give a structure file")
         if not (np.isfinite(lattice_constant) and 0.1 < lattice_constant < 1e4):
-            raise InputError(f"lattice constant {lattice_constant} Bohr is out of range (0.1 to 10000)")
+            raise InputError(f"lattice constant {lattice_constant} Bohr is out of range; choose 0.1 to 10000")
         conventional = bulk(species[0], structure, a=lattice_constant, cubic=True)
         parent = cls(species, conventional.cell[:], conventional.positions, structure)
         return parent.repeat(repeat)
@@ -101,9 +109,9 @@ class Lattice:
 
     def repeat(self, repeat: tuple[int, int, int]) -> Lattice:
         """Repeat the cell along its three axes (site order: last axis fastest, as in ASE)."""
-        if len(repeat) != 3 or any(int(n) != n or n < 1 for n in repeat):
+        if len(repeat) != 3 or any(not 1 <= n <= MAX_SITES or int(n) != n for n in repeat):
             raise InputError(f"repeat is {tuple(repeat)}; expected three whole numbers of at least 1")
-        if len(self.positions) * int(np.prod(repeat)) > MAX_SITES:
+        if len(self.positions) * math.prod(int(n) for n in repeat) > MAX_SITES:
             raise InputError(f"repeat {tuple(repeat)} gives more than the limit of {MAX_SITES} sites")
         shifts = np.array(list(np.ndindex(*(int(n) for n in repeat)))) @ self.cell
         positions = (shifts[:, None, :] + self.positions[None, :, :]).reshape(-1, 3)
@@ -150,3 +158,14 @@ class Lattice:
         digest.update(np.round(self.cell * 1e6).astype(np.int64).tobytes())
         digest.update(np.round(self.positions * 1e6).astype(np.int64).tobytes())
         return digest.hexdigest()
+
+
+def _check_flatness(cell: np.ndarray, n_sites: int) -> None:
+    """Refuse a cell so flat that each site has countless images of others as neighbours."""
+    faces = np.linalg.norm(np.linalg.inv(cell), axis=0)  # one over the distances between opposite faces
+    flatness = faces.max() * (abs(np.linalg.det(cell)) / n_sites) ** (1 / 3)
+    if not flatness <= MAX_FLATNESS:
+        raise InputError(
+            f"the cell is too flat: opposite faces are {flatness:.3g} times closer than sites "
+            f"(limit {MAX_FLATNESS:g}); take shorter lattice vectors of the same lattice"
+        )

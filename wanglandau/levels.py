@@ -93,7 +93,9 @@ class Levels:
         spread = np.sqrt(np.dot(weights, (self.energies - mean) ** 2 + self.variances))
         number = logsumexp(self.ln_g)
         if not (spread > 0 and number > 0):
-            raise InputError("all configurations have the same energy: there is no thermodynamics to do")
+            raise InputError(
+                "all configurations have the same energy: there is no thermodynamics to do; choose another composition"
+            )
         return float(spread / np.sqrt(2 * number) / BOLTZMANN)
 
     def expanded(self, beta: np.ndarray | float) -> Expansion:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +13,7 @@ from wanglandau.ensemble_oracle import EnsembleOracle, checked_member_energies
 from wanglandau.errors import InputError
 from wanglandau.ground_state import LowestStates
 from wanglandau.joint_histogram import JointHistogram
-from wanglandau.observables import Observable, column_names, measure_all, standard_observables
+from wanglandau.observables import Observable, checked_observables, column_names, measure_all, standard_observables
 from wanglandau.oracle import EnergyOracle
 from wanglandau.rounds import Snapshots
 from wanglandau.settings import WangLandauSettings
@@ -60,23 +61,30 @@ class Measurement:
     ends: dict[int, dict[int, EndBin]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, oracle: EnergyOracle, settings: WangLandauSettings) -> Measurement:
+    def of(cls, oracle: EnergyOracle, settings: WangLandauSettings, own: Sequence[Observable] = ()) -> Measurement:
         """Choose what to measure.
+
+        Parameters
+        ----------
+        own : sequence of Observable
+            Added to those that the settings want.
 
         Raises
         ------
         InputError
-            If the observable of the joint density is not among what is measured.
+            If the observable of the joint density is not among what is measured, or nothing can be.
         """
         if settings.ensemble == "semigrand" or not settings.production:
-            if settings.joint is not None:
+            if settings.joint is not None or own:
+                what = f"the joint density with {settings.joint}" if settings.joint else "an observable"
                 raise InputError(
-                    f"the joint density with {settings.joint} needs production runs in bins of the energy alone; take "
-                    "ensemble canonical or zero-field and production above 0"
+                    f"{what} needs production runs in bins of the energy alone; take ensemble canonical or zero-field "
+                    "and production above 0"
                 )
             return cls(oracle, [], False, None, settings.joint_bins)
         wanted = settings.observables or settings.joint is not None
         observables = standard_observables(oracle.lattice, oracle) if wanted else []
+        observables += checked_observables(own, oracle.lattice)
         names = column_names(observables)
         possible = [name for name in names if _range_of(name) is not None]
         if settings.joint is not None and settings.joint not in possible:
@@ -134,14 +142,14 @@ class Measurement:
         """
         occupations = snapshots.occupations.reshape(-1, snapshots.occupations.shape[-1])
         bins = snapshots.records["bin"].reshape(-1)
+        values = measure_all(self.observables, occupations)  # may fail, and then nothing has been added
+        if self.members and isinstance(self.oracle, EnsembleOracle):
+            values = np.concatenate([values, checked_member_energies(self.oracle, occupations)], axis=1)
+        self.averages[number].add(bins, values)
         self.lowest[number].look_at(snapshots.records["energy"].reshape(-1), occupations)
         if self.counts_ends:
             for end in self.ends[number].values():
                 end.look_at(bins, occupations)
-        values = measure_all(self.observables, occupations)
-        if self.members and isinstance(self.oracle, EnsembleOracle):
-            values = np.concatenate([values, checked_member_energies(self.oracle, occupations)], axis=1)
-        self.averages[number].add(bins, values)
         if self.joint is not None:
             low, high = _range_of(self.joint) or (0.0, 1.0)
             self.histograms[number].add(bins, values[:, self.names.index(self.joint)].clip(low, high))

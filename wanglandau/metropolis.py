@@ -11,49 +11,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from wanglandau.delayed_acceptance import DelayedChains, Proposal, delay
+from wanglandau.asked_once import AskedOnce
+from wanglandau.delayed_acceptance import DelayedChains, Proposal, delay, delayed_chains
 from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.levels import MEV_PER_RY
-from wanglandau.metropolis_averages import average_all
-from wanglandau.metropolis_settings import MetropolisSettings, checked_temperatures
-from wanglandau.metropolis_verdict import chain_faults, exchange_faults
-from wanglandau.observables import Observable, column_names, measure_all, standard_observables
+from wanglandau.metropolis_keeping import PROPOSING, SAMPLING, MetropolisKeeper
+from wanglandau.metropolis_sampler import Listener, Sampler
+from wanglandau.metropolis_settings import MetropolisSettings, ProposalSettings, checked_temperatures
+from wanglandau.move import Move
+from wanglandau.move_check import check_move
+from wanglandau.observables import Observable, checked_observables, standard_observables
 from wanglandau.oracle import EnergyOracle
+from wanglandau.orderly_end import Interrupted
+from wanglandau.progress import stage
 from wanglandau.ranks import OneProcess, default_threads
 from wanglandau.temperature_ladder import first_ladder, tune_ladder
 from wanglandau.tempering import TemperatureExchange
 from wanglandau.thermal_chains import Pool, ThermalChains
-from wanglandau.thermal_series import ThermalSeries, equilibration
-from wanglandau.time_series import mean_with_error
-from wanglandau.walkers import make_snapshots, make_walkers
-
-_SNAPSHOT_BYTES = 32 * 2**20
-_FIRST_CHECK = 200
-_CHECK_RATIO = 1.3
-
-
-class Listener(Protocol):
-    """Whatever wants to see the configurations as they are sampled, equilibration included."""
-
-    def __call__(self, sweep: int, temperatures: np.ndarray, occupations: np.ndarray, energies: np.ndarray) -> object:
-        """Take one record.
-
-        Parameters
-        ----------
-        sweep : int
-            Sweeps made by each chain.
-        temperatures : float64[n_chains * n_temperatures], K
-        occupations : int8[n_chains * n_temperatures, n_sites]
-            Chain by chain, within it by temperature.
-        energies : float64[n_chains * n_temperatures], Ry per cell
-        """
+from wanglandau.thermal_series import ThermalSeries
+from wanglandau.walkers import make_walkers
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +62,8 @@ class MetropolisResult:
     proposal : dict or None
         With a proposal oracle, how it went: see :meth:`wanglandau.delayed_acceptance.DelayedChains.diagnostics`. Sweeps
         are rounds then.
+    move : str
+        Name of what a trial changed.
     """
 
     series: ThermalSeries
@@ -91,6 +75,7 @@ class MetropolisResult:
     exchange: TemperatureExchange | None = None
     interrupted: bool = False
     proposal: dict[str, Any] | None = None
+    move: str = ""
 
     def diagnostics(self) -> dict[str, Any]:
         """Collect what tells how it went, ready for JSON; lists have one entry a temperature or pair of neighbours."""
@@ -100,6 +85,7 @@ class MetropolisResult:
             "acceptance": self.acceptance.tolist(),
             "lowest_energy": self.lowest,
             "interrupted": self.interrupted,
+            "move": self.move,
         }
         if self.exchange is not None:
             found["exchange_rates"] = self.exchange.rates.tolist()
@@ -115,10 +101,12 @@ def sample_metropolis(
     temperatures: Sequence[float] | np.ndarray,
     settings: MetropolisSettings,
     *,
-    observables: Sequence[Observable] | None = None,
+    observables: Sequence[Observable] = (),
     listener: Listener | None = None,
     progress: bool = True,
     proposal: Proposal | None = None,
+    keeper: MetropolisKeeper | None = None,
+    move: Move | None = None,
 ) -> MetropolisResult:
     """Sample thermal averages.
 
@@ -131,13 +119,17 @@ def sample_metropolis(
         With parallel tempering at least two; others are put between them where the settings say so.
     settings : MetropolisSettings
     observables : sequence of Observable, optional
-        Default: :func:`~wanglandau.observables.standard_observables`, or none if the settings say so.
+        Measured beside the standard ones, which the settings turn off.
     listener : callable, optional
         Called at every measurement.
     progress : bool
         Show a bar (only ever on a terminal).
     proposal : Proposal, optional
         A cheap oracle whose chains of trials ``oracle`` decides on; see :mod:`wanglandau.delayed_acceptance`.
+    keeper : MetropolisKeeper, optional
+        Writes checkpoints, and gives the one to go on from.
+    move : Move, optional
+        What a trial changes; default: two unlike sites swap or, in the semi-grand ensemble, one flips.
 
     Raises
     ------
@@ -146,7 +138,7 @@ def sample_metropolis(
     OracleError
         If an energy cannot be had.
     KeyboardInterrupt
-        If interrupted before there was anything to average.
+        If interrupted before there was anything to average, or with a keeper.
     """
     wanted = checked_temperatures(temperatures)
     semigrand = settings.ensemble == "semigrand"
@@ -157,20 +149,43 @@ def sample_metropolis(
     if proposal is not None:
         proposal.check(oracle)
         settings = proposal.settings.in_rounds(settings)
-    if observables is None:  # what a dear oracle predicts of the sites would be as dear as its energy
-        predicts = oracle if proposal is None else None
-        observables = standard_observables(oracle.lattice, predicts) if settings.observables else []
-    with _pool(Engine.fastest(oracle if proposal is None else proposal.oracle), settings.threads) as pool:
+    if move is not None:
+        check_move(move, oracle.lattice.n_sites, None if semigrand else composition)
+    predicts = oracle if proposal is None else None  # what a dear oracle tells of sites would be as dear as its energy
+    standard = standard_observables(oracle.lattice, predicts) if settings.observables else []
+    measured = standard + checked_observables(observables, oracle.lattice)
+    with _pool(Engine.fastest(oracle if proposal is None else proposal.oracle, move), settings.threads) as pool:
         start, exchange_seed, decisions = np.random.SeedSequence(settings.seed).spawn(3)
-        chains = _start(pool, None if semigrand else composition, wanted, settings, start)
+        with stage("tuning the temperatures" if settings.tempering else "preparing the chains", progress):
+            chains = _start(pool, None if semigrand else composition, wanted, settings, start, keeper)
         if proposal is not None:
-            chains = delay(pool, chains, oracle, proposal.settings, decisions, progress)
-        sampler = _Sampler(pool, chains, settings, list(observables), listener)
+            chains = _delayed(pool, chains, AskedOnce(oracle), proposal.settings, decisions, progress, keeper)
+        sampler = Sampler(pool, chains, settings, measured, listener, keeper=keeper)
         if settings.tempering:
             seed = int(exchange_seed.generate_state(1, np.uint64)[0])
             sampler.exchange = TemperatureExchange(chains.n_chains, len(chains.temperatures), seed)
+        if keeper is not None and (state := keeper.state_of(SAMPLING)) is not None:
+            sampler.take_up(state)
         interrupted = sampler.run(progress)
-    return sampler.result(interrupted)
+    return _result(sampler, interrupted)
+
+
+def _result(sampler: Sampler, interrupted: bool) -> MetropolisResult:
+    """Collect what was found, equilibration left out."""
+    series, chains = sampler.series(), sampler.chains
+    left_out = sampler.left_out(series)
+    return MetropolisResult(
+        series.after(left_out),
+        sampler.settings,
+        left_out * series.interval,
+        sampler.n_records * series.interval,
+        chains.accepted / max(chains.trials, 1),
+        float(chains.walkers.records["lowest"].min()),
+        sampler.exchange,
+        interrupted,
+        chains.diagnostics() if isinstance(chains, DelayedChains) else None,
+        sampler.pool.engine.move_of(chains.walkers).name,
+    )
 
 
 @contextmanager
@@ -190,151 +205,52 @@ def _start(
     wanted: np.ndarray,
     settings: MetropolisSettings,
     seed: np.random.SeedSequence,
+    keeper: MetropolisKeeper | None,
 ) -> ThermalChains:
-    """Put walkers on random configurations at every temperature; with tempering tune the temperatures first."""
+    """Put walkers on random configurations at every temperature; with tempering tune the temperatures first.
+
+    With a keeper, those of the checkpoint are taken.
+    """
     setup, tuning = seed.spawn(2)
     tuned = settings.tempering and settings.tune
     fixed = wanted[[0, -1]] if tuned and settings.only_ends else wanted
-    first = first_ladder(fixed) if tuned else fixed
-    walkers = make_walkers(pool.engine.oracle, composition, settings.chains * len(first), setup)
-    chains = ThermalChains(walkers, first, settings.delta_mu / MEV_PER_RY if composition is None else 0.0)
-    if tuned:
-        chains = tune_ladder(pool, chains, fixed, settings.tuning_sweeps, tuning).chains
-    chains.forget_counts()
+    delta_mu = settings.delta_mu / MEV_PER_RY if composition is None else 0.0
+    found = None if keeper is None else keeper.chains(delta_mu)
+    if found is None:
+        first = first_ladder(fixed) if tuned else fixed
+        walkers = make_walkers(pool.engine.oracle, composition, settings.chains * len(first), setup)
+        found = ThermalChains(walkers, first, delta_mu), 0 if tuned else None
+    chains, done = found
+    if done is not None:
+        on_attempt = (lambda chains, done: None) if keeper is None else keeper.on_attempt
+        try:
+            chains = tune_ladder(pool, chains, fixed, settings.tuning_sweeps, tuning, done, on_attempt).chains
+        except Interrupted:
+            if keeper is not None:
+                keeper.keep_tuning()
+            raise
+        chains.forget_counts()
     return chains
 
 
-@dataclass
-class _Sampler:
-    """State of a calculation under way."""
-
-    pool: Pool
-    chains: ThermalChains
-    settings: MetropolisSettings
-    observables: list[Observable]
-    listener: Listener | None = None
-    exchange: TemperatureExchange | None = None
-    n_records: int = 0
-    energies: list[np.ndarray] = field(default_factory=list)  # float64[n_records, n_chains, n_temperatures]
-    compositions: list[np.ndarray] = field(default_factory=list)
-    measured: list[np.ndarray] = field(default_factory=list)
-
-    @property
-    def n_sites(self) -> int:
-        return int(self.chains.walkers.occupations.shape[1])
-
-    def run(self, progress: bool) -> bool:
-        """Sample until precise enough or the budget is spent; return whether the user interrupted it."""
-        total = max(_FIRST_CHECK, self.settings.sweeps // self.settings.record_interval)
-        next_check = min(_FIRST_CHECK, total)
-        disable = None if progress else True  # None: silent where standard error is not a terminal
-        with tqdm(total=total, unit=" records", disable=disable) as bar:
-            try:
-                while self.n_records < total:
-                    done = self.n_records
-                    self._record(min(self._records_at_once(), next_check - done))
-                    bar.update(self.n_records - done)
-                    if self.n_records >= next_check:
-                        if self._precise_enough():
-                            break
-                        next_check = min(total, int(np.ceil(_CHECK_RATIO * next_check)))
-            except KeyboardInterrupt:
-                self.pool.engine.stop.set()
-                if self.n_records < _FIRST_CHECK:
-                    raise KeyboardInterrupt("interrupted before there was anything to average") from None
-                return True
-        return False
-
-    def result(self, interrupted: bool) -> MetropolisResult:
-        """Collect what was found, equilibration left out."""
-        series = self.series()
-        left_out = self._left_out(series)
-        return MetropolisResult(
-            series.after(left_out),
-            self.settings,
-            left_out * series.interval,
-            self.n_records * series.interval,
-            self.chains.accepted / max(self.chains.trials, 1),
-            float(self.chains.walkers.records["lowest"].min()),
-            self.exchange,
-            interrupted,
-            self.chains.diagnostics() if isinstance(self.chains, DelayedChains) else None,
-        )
-
-    def series(self) -> ThermalSeries:
-        """Return all records so far."""
-        walkers = self.chains.walkers
-        order = (2, 1, 0)
-        observables = np.concatenate(self.measured)
-        return ThermalSeries(
-            self.chains.temperatures,
-            self.n_sites,
-            None if walkers.flipping else int(walkers.records["composition"][0]),
-            self.chains.delta_mu,
-            np.ascontiguousarray(np.concatenate(self.energies).transpose(order)),
-            np.ascontiguousarray(np.concatenate(self.compositions).transpose(order)),
-            column_names(self.observables),
-            np.ascontiguousarray(observables.transpose(*order, 3)),
-            self.settings.record_interval,
-            self.settings.measure_every,
-        )
-
-    def _records_at_once(self) -> int:
-        """Number of records that one call of the kernel makes; with exchanges or a dear oracle one."""
-        if self.exchange is not None or isinstance(self.chains, DelayedChains):
-            return 1
-        return max(1, _SNAPSHOT_BYTES // (self.chains.walkers.n_walkers * (self.n_sites + 200)))
-
-    def _record(self, n_records: int) -> None:
-        """Make some records and keep them."""
-        records, occupations = self._advance(n_records)
-        holders = self.chains.holders
-        self.energies.append(records["energy"][:, holders])
-        self.compositions.append(records["composition"][:, holders].astype(np.float64))
-        first, every = -self.n_records % self.settings.measure_every, self.settings.measure_every
-        if first < n_records:
-            self._measure(self.n_records + first + 1, occupations[first::every], records["energy"][first::every])
-        self.n_records += n_records
-
-    def _advance(self, n_records: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return records and occupations on the way, by walker."""
-        interval, walkers = self.settings.record_interval, self.chains.walkers
-        if self.exchange is None and not isinstance(self.chains, DelayedChains):
-            snapshots = make_snapshots(walkers, n_records, interval * self.n_sites)
-            self.chains.advance(self.pool, n_records * interval * self.n_sites, snapshots)
-            return snapshots.records, snapshots.occupations
-        between = interval if self.exchange is None else self.settings.exchange_interval
-        for _ in range(interval // between):
-            if self.exchange is not None:
-                self.exchange.perform(self.chains)
-            self.chains.advance(self.pool, between * self.chains.step_trials)
-        return walkers.records[None, :].copy(), walkers.occupations[None, :].copy()
-
-    def _measure(self, record: int, occupations: np.ndarray, energies: np.ndarray) -> None:
-        """Measure some records, ``int8[n_measured, n_walkers, n_sites]``, the first of which is number ``record``."""
-        holders = self.chains.holders
-        rows = occupations[:, holders.reshape(-1)]
-        values = measure_all(self.observables, rows.reshape(-1, self.n_sites))
-        self.measured.append(values.reshape(len(rows), *holders.shape, -1))
-        if self.listener is not None:
-            temperatures = np.tile(self.chains.temperatures, self.chains.n_chains)
-            for place, (row, energy) in enumerate(zip(rows, energies[:, holders.reshape(-1)], strict=True)):
-                step = (record + place * self.settings.measure_every) * self.settings.record_interval
-                sweep = step * self.chains.step_trials // self.n_sites
-                self.listener(sweep, temperatures, row, energy)
-
-    def _left_out(self, series: ThermalSeries) -> int:
-        if self.settings.burn_in is None:
-            return equilibration(series)
-        return min(int(self.settings.burn_in * series.n_records), series.n_records - _FIRST_CHECK // 2)
-
-    def _precise_enough(self) -> bool:
-        """Tell whether all temperatures are as precise as asked for and nothing speaks against them."""
-        if exchange_faults(self.exchange):
-            return False
-        series = self.series()
-        series = series.after(self._left_out(series))
-        limit = self.settings.precision * series.n_sites / MEV_PER_RY
-        if any(mean_with_error(energies).error > limit for energies in series.energies):
-            return False
-        return not chain_faults(series, average_all(series))
+def _delayed(
+    pool: Pool,
+    chains: ThermalChains,
+    dear: AskedOnce,
+    settings: ProposalSettings,
+    seed: np.random.SeedSequence,
+    progress: bool,
+    keeper: MetropolisKeeper | None,
+) -> DelayedChains:
+    """Make chains of the dear oracle; with a keeper, what it was asked before is not asked again."""
+    if keeper is None:
+        return delay(pool, chains, dear, settings, seed, progress)
+    keeper.remind(dear)
+    if keeper.state_of(SAMPLING) is not None:
+        return delayed_chains(chains, dear, settings, seed)
+    before = chains.position()
+    try:
+        return delay(pool, chains, dear, settings, seed, progress)
+    except Interrupted:
+        keeper.keep(PROPOSING, lambda: {"chains": before, "temperatures": chains.temperatures})
+        raise

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from wanglandau.inspection import Description
+from wanglandau.inspection import Description, settings_line
 from wanglandau.levels import MEV_PER_RY
 from wanglandau.metropolis_averages import COMPOSITION, COMPOSITION_VARIANCE, ENERGY, HEAT_CAPACITY, susceptibility
 from wanglandau.metropolis_file import MetropolisRecord
+from wanglandau.metropolis_settings import MetropolisSettings
 
 Curves = dict[str, tuple[np.ndarray, np.ndarray]]
 """Values and standard errors against temperature, by name of the column with its unit."""
@@ -50,7 +51,7 @@ def describe_metropolis(record: MetropolisRecord) -> Description:
         ("metropolis", _what(record)),
         ("system", _system(record)),
         ("oracle", f"{record.oracle['name']} (identity {record.oracle['identity'][:12]})"),
-        ("settings", ", ".join(f"{key} {value}" for key, value in record.settings.items() if value is not None)),
+        ("settings", settings_line(record.settings, MetropolisSettings())),
         ("sampling", _sampling(record)),
         *_tempering(record.diagnostics),
         *_proposing(record),

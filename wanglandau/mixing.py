@@ -170,7 +170,7 @@ def tabulate(sources: Mapping[int, Source], n_sites: int, temperatures: np.ndarr
     """
     for composition, source in sources.items():
         if not 0 <= composition <= n_sites:
-            raise InputError(f"composition {composition} is out of range; a cell of {n_sites} sites has 0 to {n_sites}")
+            raise InputError(f"composition {composition} is out of range; choose 0 to {n_sites} for this cell")
         if source.n_sites != n_sites:
             raise InputError(f"composition {composition} is of {source.n_sites} sites, not {n_sites}; give one lattice")
     pure = Levels.exact(n_sites, np.zeros(1), np.ones(1, dtype=np.uint64))

@@ -17,6 +17,7 @@ _PANELS = (
     ("moment_", r"moment ($\mu_\mathrm{B}$/atom)"),
 )
 """Beginnings of the names of columns, and what they are."""
+_STANDARD = ("alpha_", "lro_", "charge_", "moment_")
 MOST_CURVES = 5
 """Curves in a panel: those that change most with temperature."""
 
@@ -35,6 +36,7 @@ def observable_figure(path: str | os.PathLike[str], averages: CanonicalAverages)
         If matplotlib is not installed or cannot write such a file.
     """
     panels = [(label, _columns(averages, prefix)) for prefix, label in _PANELS]
+    panels.append(("measured", _columns(averages, "", _STANDARD)))
     panels = [(label, columns) for label, columns in panels if columns]
     with new_figure(3.6 * len(panels), 3.2) as figure:
         axes = np.atleast_1d(figure.subplots(1, len(panels)))
@@ -47,8 +49,9 @@ def observable_figure(path: str | os.PathLike[str], averages: CanonicalAverages)
         save_figure(figure, path, "")
 
 
-def _columns(averages: CanonicalAverages, prefix: str) -> list[int]:
-    found = [column for column, name in enumerate(averages.names) if name.startswith(prefix)]
+def _columns(averages: CanonicalAverages, prefix: str, others: tuple[str, ...] = ()) -> list[int]:
+    names = enumerate(averages.names)
+    found = [column for column, name in names if name.startswith(prefix) and not name.startswith(others)]
     change = [float(np.nanmax(averages.values[:, c]) - np.nanmin(averages.values[:, c])) for c in found]
     kept = sorted(np.argsort(change)[::-1][:MOST_CURVES].tolist())
     return [found[place] for place in kept]

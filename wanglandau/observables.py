@@ -7,6 +7,7 @@ the lattice, but for :class:`SublatticeOrder`, which tells the variants of one s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
@@ -21,6 +22,18 @@ from wanglandau.structure_variants import structure_variants
 
 DEFAULT_SHELLS = 5
 """Shells of neighbours whose short-range order is measured by default."""
+
+RESERVED = (
+    "temperature_K",
+    "internal_energy_mev_per_atom",
+    "heat_capacity_kb_per_atom",
+    "free_energy_mev_per_atom",
+    "entropy_kb_per_atom",
+    "energy",
+    "heat_capacity",
+    "composition_variance",
+)
+"""Names of columns of results that are no observables."""
 
 
 @runtime_checkable
@@ -235,6 +248,30 @@ def standard_observables(lattice: Lattice, oracle: EnergyOracle | None = None) -
     return found
 
 
+def checked_observables(observables: Sequence[Observable], lattice: Lattice) -> list[Observable]:
+    """Try observables from elsewhere on two random configurations, before the work.
+
+    Raises
+    ------
+    InputError
+        If one lacks a part, a name would not do as the head of a column, or what is measured is not one finite number
+        for each configuration and name.
+    """
+    occupations = np.random.default_rng(1).integers(0, 2, (2, lattice.n_sites), dtype=np.int8)
+    for observable in observables:
+        kind = type(observable).__name__
+        if not isinstance(observable, Observable):
+            raise InputError(f"observable {kind} lacks names or measure; see wanglandau.observables.Observable")
+        for name in observable.names:
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.+-]*", name) or name.endswith("_error") or name in RESERVED:
+                raise InputError(
+                    f"observable {kind} names a column {name!r}; take letters, digits and _ . + -, beginning with a "
+                    "letter, and no name that results have already"
+                )
+        _checked(observable, occupations)
+    return list(observables)
+
+
 def _names_of_properties(oracle: PropertyOracle) -> tuple[str, ...]:
     """Ask for one configuration, to learn what the oracle predicts of the sites."""
     half = (np.arange(oracle.lattice.n_sites) % 2).astype(np.int8)[None, :]
@@ -265,8 +302,17 @@ def column_names(observables: Sequence[Observable]) -> tuple[str, ...]:
 
 def measure_all(observables: Sequence[Observable], occupations: np.ndarray) -> np.ndarray:
     """Measure several observables on ``int8[n, n_sites]``, columns side by side, ``float64[n, n_columns]``."""
-    parts = [observable.measure(occupations) for observable in observables]
+    parts = [_checked(observable, occupations) for observable in observables]
     return np.concatenate([np.empty((len(occupations), 0)), *parts], axis=1)
+
+
+def _checked(observable: Observable, occupations: np.ndarray) -> np.ndarray:
+    values = np.asarray(observable.measure(occupations), dtype=np.float64)
+    wanted = (len(occupations), len(observable.names))
+    if values.shape != wanted or not np.isfinite(values).all():
+        found = f"shape {values.shape}" if values.shape != wanted else "numbers that are not finite"
+        raise InputError(f"observable {type(observable).__name__} gave {found}; finite float64{wanted} is needed")
+    return values
 
 
 def _mean_and_deviation(values: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

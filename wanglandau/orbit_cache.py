@@ -4,11 +4,12 @@ One file per symmetry group, named after a digest of its site permutations::
 
     <digest>.h5
         @format             "alloy-wanglandau orbits 1"
+        @seal               see :mod:`wanglandau.seal`
         @permutations       str, digest of the site permutations
         /<composition>/keys     uint32[n_orbits], canonical keys in ascending order
         /<composition>/sizes    uint32[n_orbits], number of configurations in each orbit
 
-Files are replaced as a whole. One that cannot be read, fails its checksums or belongs to something else counts as
+Files are replaced as a whole. One that cannot be read, is not what was written or belongs to something else counts as
 not being there, and a folder that cannot be written to only costs the time to list the orbits again.
 """
 
@@ -16,14 +17,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
 from contextlib import suppress
+from math import comb
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from wanglandau.atomic_file import replacing
+from wanglandau.errors import InputError
+from wanglandau.hdf5_parts import reading, writing
 
 FORMAT = "alloy-wanglandau orbits 1"
 
@@ -51,11 +53,11 @@ def load_orbits(folder: Path, permutations: np.ndarray, compositions: list[int])
     compositions : list of int
     """
     try:
-        with h5py.File(cache_file(folder, permutations), "r") as file:
+        with reading(cache_file(folder, permutations)) as file:
             if file.attrs.get("format") != FORMAT or file.attrs.get("permutations") != _digest(permutations):
                 return {}
-            return {c: (file[f"{c}/keys"][:], file[f"{c}/sizes"][:]) for c in compositions if str(c) in file}
-    except (OSError, KeyError, RuntimeError):  # h5py's answers to a damaged file
+            return {c: _lists(file[str(c)], permutations.shape[1], c) for c in compositions if str(c) in file}
+    except InputError:
         return {}
 
 
@@ -63,20 +65,28 @@ def store_orbits(folder: Path, permutations: np.ndarray, lists: OrbitLists) -> N
     """Add lists to the file of their group; compositions that are in it already stay there."""
     others = [c for c in range(permutations.shape[1] + 1) if c not in lists]
     merged = load_orbits(folder, permutations, others) | lists
-    with suppress(OSError):  # a cache that cannot be written only costs time
+    with suppress(OSError, InputError):  # a cache that cannot be written only costs time
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(cache_file(folder, permutations)) as temporary:
-            _write(temporary, _digest(permutations), merged)
+        with writing(cache_file(folder, permutations)) as file:
+            _write(file, _digest(permutations), merged)
 
 
-def _write(path: Path, digest: str, lists: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> None:
-    with h5py.File(path, "w") as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["permutations"] = digest
-        for composition, (keys, sizes) in sorted(lists.items()):
-            group = file.create_group(str(composition))
-            group.create_dataset("keys", data=keys, fletcher32=True, chunks=_chunk(keys))
-            group.create_dataset("sizes", data=sizes, fletcher32=True, chunks=_chunk(sizes), compression="lzf")
+def _lists(group: h5py.Group, n_sites: int, composition: int) -> tuple[np.ndarray, np.ndarray]:
+    """Read the lists of one composition; ValueError unless they count every configuration once."""
+    keys, sizes = group["keys"][:], group["sizes"][:]
+    counted = int(sizes.sum(dtype=np.uint64))
+    if keys.dtype.kind != "u" or keys.shape != sizes.shape or counted != comb(n_sites, composition):
+        raise ValueError(f"the orbits of composition {composition} are not all there")
+    return keys, sizes
+
+
+def _write(file: h5py.File, digest: str, lists: OrbitLists) -> None:
+    file.attrs["format"] = FORMAT
+    file.attrs["permutations"] = digest
+    for composition, (keys, sizes) in sorted(lists.items()):
+        group = file.create_group(str(composition))
+        group.create_dataset("keys", data=keys, fletcher32=True, chunks=_chunk(keys))
+        group.create_dataset("sizes", data=sizes, fletcher32=True, chunks=_chunk(sizes), compression="lzf")
 
 
 def _chunk(values: np.ndarray) -> tuple[int]:

@@ -271,7 +271,7 @@ def check_composition(n_sites: int, composition: int | None) -> None:
         If it is.
     """
     if composition is not None and not 0 <= composition <= n_sites:
-        raise InputError(f"composition {composition} is out of range; the lattice has {n_sites} sites")
+        raise InputError(f"composition {composition} is out of range; choose 0 to {n_sites}")
 
 
 def _plausible(keys: np.ndarray, sizes: np.ndarray, n_sites: int, composition: int, n_orbits: int) -> bool:

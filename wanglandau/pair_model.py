@@ -34,6 +34,9 @@ from wanglandau.toml_file import read_toml
 MAX_ENERGY = 2.0**11
 """Largest energy of a cell (Ry); up to twice this value, sums of whole energy quanta are exact in float64."""
 
+MAX_NUMBER = 1e9
+"""Sanity limit on numbers in a file."""
+
 _KEYS = {"unlike_bond_energies", "units", "species", "reference_energies"}
 _UNITS = {"Ry": 1.0, "meV": 1e-3 / units.Ry}
 
@@ -178,8 +181,8 @@ def _check_settings(name: str, settings: Mapping[str, Any], system: System) -> N
     if unknown:
         raise InputError(f"{name}: unknown key {unknown[0]!r}; known keys are {', '.join(sorted(_KEYS))}")
     if not _numbers(settings.get("unlike_bond_energies")):
-        raise InputError(f"{name}: unlike_bond_energies must be a list of numbers, one per shell, as in [-50.0]")
-    if settings.get("units", "Ry") not in _UNITS:
+        raise InputError(f"{name}: unlike_bond_energies must be a list of finite numbers, one per shell, as in [-50.0]")
+    if settings.get("units", "Ry") not in list(_UNITS):
         raise InputError(f"{name}: units {settings['units']!r} are not known; choose {' or '.join(_UNITS)} per bond")
     if not _numbers(settings.get("reference_energies", [0.0, 0.0])):
         raise InputError(f"{name}: reference_energies must be two numbers, Ry per atom")
@@ -190,4 +193,7 @@ def _check_settings(name: str, settings: Mapping[str, Any], system: System) -> N
 
 
 def _numbers(value: object) -> bool:
-    return isinstance(value, list) and len(value) > 0 and all(type(item) in (int, float) for item in value)
+    """Tell whether it is a list of numbers, of which none is too large (or nan) to calculate with."""
+    if not isinstance(value, list) or not value:
+        return False
+    return all(type(item) in (int, float) and abs(item) <= MAX_NUMBER for item in value)

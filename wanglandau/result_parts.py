@@ -15,7 +15,7 @@ import numpy as np
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
-from wanglandau.hdf5_parts import read_array, read_json, reading, write_array, write_json
+from wanglandau.hdf5_parts import name_axes, read_array, read_json, reading, write_array, write_json
 
 SCHEMA = 1
 RUN_KIND = "wanglandau run"
@@ -158,6 +158,12 @@ def write_density(group: h5py.Group, density: DensityOfStates) -> None:
     group.attrs.update({"exact": density.exact, "coverage": density.coverage})
     for name in ("run_ln_g", "mean_energy", "energy_variance"):
         write_array(group, name, getattr(density, name))
+    write_array(group, "run", np.arange(density.n_runs))
+    name_axes(
+        group,
+        {"mean_energy": ["mean_energy"], "run_ln_g": ["run", "mean_energy"], "energy_variance": ["mean_energy"]},
+        {"mean_energy": "Ry", "energy_variance": "Ry^2", "run_ln_g": "1"},
+    )
 
 
 def read_density(group: h5py.Group) -> DensityOfStates:
@@ -195,7 +201,7 @@ def reading_result(path: Path, kind: str | None) -> Iterator[h5py.File]:
 def _check_kind(path: Path, file: h5py.File, wanted: str | None) -> None:
     kind = file.attrs.get("kind")
     if kind not in KINDS:
-        raise InputError(f"{path} is not a result file of wanglandau")
+        raise InputError(f"{path} is not a result file of wanglandau; see what it is with 'wanglandau inspect'")
     if wanted is not None and kind != wanted:
         raise InputError(f"{path} holds a '{kind}' but a '{wanted}' is needed here")
     if file.attrs.get("schema") != SCHEMA:

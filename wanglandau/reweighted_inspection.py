@@ -106,11 +106,15 @@ def format_curves(record: ReweightedRecord) -> str:
     lines = ["     T/K      U/(meV/atom)         C/(k_B/atom)        F/(meV/atom)         S/(k_B/atom)     effective"]
     for row in range(0, len(thermal.temperatures), max(1, len(thermal.temperatures) // _ROWS)):
         parts = [f"{thermal.temperatures[row]:8.1f}"]
-        parts += [f"{values[name][row]:10.4f} +- {errors[name][row]:<7.4f}" for name in values]
+        parts += [f"{values[name][row]:10.4f} +- {_error(errors[name][row])}" for name in values]
         carriers = f"{curves.effective[row]:8.0f}" if curves.effective[row] < MAX_EFFECTIVE else "  listed"
         parts.append(f"{carriers}{'' if curves.trusted[row] else '  not to be trusted'}")
         lines.append(" ".join(parts))
     return "\n".join(lines)
+
+
+def _error(error: float) -> str:
+    return f"{error:<7.4f}" if error < 100 else f"{error:<7.1g}"
 
 
 def _system(record: ReweightedRecord) -> str:

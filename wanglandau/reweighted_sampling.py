@@ -18,6 +18,7 @@ from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.levels import BOLTZMANN
 from wanglandau.oracle import EnergyOracle, checked_energies
+from wanglandau.progress import stage
 from wanglandau.reweighted_density import ReweightedDensity
 from wanglandau.reweighted_settings import ReweightingSettings
 from wanglandau.thermodynamics import default_temperatures
@@ -93,7 +94,9 @@ def reweight(
     left = settings.calls - len(batches[0].occupations)
     pilot = left if settings.allocation == "even" else max(int(PILOT * left), 2 * int((~strata.counted).sum()))
     batches.append(strata.draw(_evenly(strata, pilot), rng))
-    energies = once.energies(np.concatenate([batch.occupations for batch in batches]))
+    first = np.concatenate([batch.occupations for batch in batches])
+    with stage(f"asking the oracle for {len(first)} energies", progress):
+        energies = once.energies(first)
     found = _collect(cheap, density, strata, batches, energies, settings.seed)
     if left > pilot and not strata.counted.all():
         wanted = default_temperatures(density) if temperatures is None else temperatures

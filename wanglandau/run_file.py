@@ -24,6 +24,7 @@ A run has besides::
     |   +-- run_ln_g            float64[n_runs, n_bins]
     |   +-- mean_energy         float64[n_bins], Ry per cell
     |   +-- energy_variance     float64[n_bins], Ry^2
+    |   +-- run                 int64[n_runs], 0, 1 ...
     +-- bin_averages            group, where observables were measured; see :mod:`wanglandau.bin_averages`
     +-- joint_histogram         group, where one was asked for; see :mod:`wanglandau.joint_histogram`
 
@@ -35,6 +36,9 @@ An exact density of states has besides::
     |   +-- degeneracy          uint64[n_levels]
     +-- ground_states           group; one dataset a composition, named by its number
         +-- 16                  uint32[n_orbits], canonical keys; single configurations where each was evaluated
+
+Arrays of ``density_of_states``, ``levels`` and ``bin_averages`` name their axes as netCDF-4 files do, after arrays
+beside them or after empty ones, so that xarray opens each group with its coordinates.
 
 A file is written to a temporary name in its folder and renamed: it is complete or not there.
 """
@@ -51,7 +55,7 @@ import numpy as np
 
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.errors import InputError
-from wanglandau.hdf5_parts import read_array, write_array, writing
+from wanglandau.hdf5_parts import name_axes, read_array, write_array, writing
 from wanglandau.lattice import Lattice
 from wanglandau.oracle import EnergyOracle
 from wanglandau.result_parts import (
@@ -221,6 +225,7 @@ def write_exact(
         write_array(group, "composition", np.asarray(levels.compositions, dtype=np.int16))
         write_array(group, "energy", np.asarray(levels.energies, dtype=np.float64))
         write_array(group, "degeneracy", np.asarray(levels.degeneracies, dtype=np.uint64))
+        name_axes(group, {name: ["level"] for name in ("composition", "energy", "degeneracy")}, {"energy": "Ry"})
         keys = file.create_group("ground_states")
         for composition, states in levels.ground_state_keys.items():
             write_array(keys, str(composition), np.asarray(states, dtype=np.uint32))

@@ -26,6 +26,7 @@ from wanglandau.kernels import WALKER
 from wanglandau.pinned_ends import known_end_bins, pin
 from wanglandau.range_search import EnergyRange
 from wanglandau.schedule import flatness
+from wanglandau.schedule_factories import schedule_name
 from wanglandau.settings import WangLandauSettings
 
 
@@ -78,6 +79,8 @@ class SampledDensity:
         Bins in which the configurations were counted by symmetry, with their number, to which ln g was pinned.
     interrupted : bool
         Whether the user stopped the runs (Ctrl-C); what they had found is kept.
+    schedule, move : str
+        Names of what was used.
     """
 
     densities: dict[int | None, DensityOfStates]
@@ -102,6 +105,8 @@ class SampledDensity:
     interrupted: bool = False
     histogram_ln_g: np.ndarray | None = None
     known: dict[int, int] = field(default_factory=dict)
+    schedule: str = ""
+    move: str = ""
 
     @property
     def density(self) -> DensityOfStates:
@@ -136,6 +141,8 @@ class SampledDensity:
         records = self.records.reshape(runs, -1)
         per_walker = records.shape[1]
         return {
+            "schedule": self.schedule,
+            "move": self.move,
             "layout": dict(zip(("runs", "windows", "teams"), self.layout, strict=True)),
             "walkers": int(self.records.shape[1]),
             "produced": self.produced,
@@ -223,6 +230,8 @@ def conclude(calculation: Calculation, interrupted: bool = False) -> SampledDens
         interrupted,
         histogram_ln_g,
         known,
+        schedule_name(walks[0].schedule),
+        calculation.engine.move_of(walks[0].walkers).name,
     )
 
 

@@ -8,7 +8,9 @@ their number.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -17,15 +19,82 @@ from wanglandau.calculation import Calculation, plan
 from wanglandau.combination import combine
 from wanglandau.density_of_states import DensityOfStates
 from wanglandau.engine import Engine
+from wanglandau.errors import InputError, OracleError
+from wanglandau.extensions import Extensions
+from wanglandau.move import Move
+from wanglandau.move_check import check_move
+from wanglandau.observables import Observable
 from wanglandau.oracle import EnergyOracle
+from wanglandau.progress import stage
 from wanglandau.ranks import OneProcess, Ranks, default_threads, share_of
 from wanglandau.replica_exchange import average_teams
 from wanglandau.sampled_density import SampledDensity, bins_of_interest, conclude, standard_error_rms
+from wanglandau.sampling_progress import AT_MOST, SamplingProgress
+from wanglandau.schedule import OneOverT
+from wanglandau.schedule_factories import ScheduleFactory
 from wanglandau.settings import WangLandauSettings
 from wanglandau.verdict import round_trips_needed
 
 LOOK_AGAIN = 1.1
 """Precision is looked at whenever the trials have grown by this factor."""
+
+
+class Keeper(Protocol):
+    """What keeps the state of a calculation that may be interrupted; see :mod:`wanglandau.run_keeper`."""
+
+    def calculation(
+        self,
+        engine: Engine,
+        composition: int | None,
+        settings: WangLandauSettings,
+        ranks: Ranks,
+        own: Extensions,
+    ) -> Calculation:
+        """Return the calculation that was kept, or plan one."""
+        ...
+
+    def attend(self, calculation: Calculation, at_check: bool) -> None:
+        """Write a checkpoint if it is time to, and end the calculation if it has to end.
+
+        Called by all processes after each block and where one paused on the way.
+
+        Parameters
+        ----------
+        at_check : bool
+            Whether the histograms are looked at next.
+        """
+        ...
+
+    def rest(self, calculation: Calculation) -> None:
+        """Remember the state, from which to go on if the budget of trials grows."""
+        ...
+
+    def fail(self, calculation: Calculation) -> None:
+        """Write a checkpoint because an energy could not be had."""
+        ...
+
+
+class _Unkept:
+    """Keeps nothing."""
+
+    def calculation(
+        self,
+        engine: Engine,
+        composition: int | None,
+        settings: WangLandauSettings,
+        ranks: Ranks,
+        own: Extensions,
+    ) -> Calculation:
+        return plan(engine, composition, settings, ranks, own)
+
+    def attend(self, calculation: Calculation, at_check: bool) -> None:
+        pass
+
+    def rest(self, calculation: Calculation) -> None:
+        pass
+
+    def fail(self, calculation: Calculation) -> None:
+        pass
 
 
 def sample_density(
@@ -34,6 +103,11 @@ def sample_density(
     settings: WangLandauSettings,
     progress: bool = True,
     ranks: Ranks | None = None,
+    keeper: Keeper | None = None,
+    *,
+    move: Move | None = None,
+    observables: Sequence[Observable] = (),
+    schedule: ScheduleFactory | None = None,
 ) -> SampledDensity:
     """Estimate the density of states of one composition, or of all.
 
@@ -47,60 +121,96 @@ def sample_density(
         Show a bar (only ever on a terminal).
     ranks : Ranks, optional
         Processes that share the work; this one alone by default.
+    keeper : Keeper, optional
+        Keeps checkpoints and decides on interruptions. Without, Ctrl-C ends the runs with what they have found.
+    move : Move, optional
+        What a trial changes; default: two unlike sites swap or, with all compositions, one flips. From the search for
+        the range of energies onwards, all walks go by it.
+    observables : sequence of Observable, optional
+        Measured in production beside the standard ones, which the settings turn off.
+    schedule : ScheduleFactory, optional
+        Makes the schedule of every walk, instead of the one that the settings name.
 
     Raises
     ------
     InputError
-        If composition, window or bins are impossible for this oracle.
+        If composition, window or bins are impossible for this oracle, or what is added does not fit the rest.
     OracleError
         If an energy cannot be had.
     """
-    engine = Engine.fastest(oracle)
     wanted = composition if settings.ensemble == "canonical" else None
-    calculation = plan(engine, wanted, settings, ranks or OneProcess())
-    interrupted = advance_calculation(calculation, progress)
+    if move is not None:
+        check_move(move, oracle.lattice.n_sites, wanted)
+    if schedule is not None and (settings.schedule is not None or settings.lowest_temperature is not None):
+        raise InputError("a schedule of your own goes without schedule and lowest_temperature in the settings")
+    kept, own = keeper or _Unkept(), Extensions(observables, schedule)
+    with stage("searching the range of energies", progress):
+        engine = Engine.fastest(oracle, move)
+        calculation = kept.calculation(engine, wanted, settings, ranks or OneProcess(), own)
+    interrupted = advance_calculation(calculation, progress, keeper)
     if not calculation.rounds:
         raise KeyboardInterrupt("interrupted before the first trial")
     return conclude(calculation, interrupted)
 
 
-def advance_calculation(calculation: Calculation, progress: bool = True) -> bool:
+def advance_calculation(calculation: Calculation, progress: bool = True, keeper: Keeper | None = None) -> bool:
     """Advance a calculation to its end.
 
-    Returns whether the user interrupted it (Ctrl-C); what is under way is finished first.
+    Returns whether the user interrupted it (Ctrl-C); what is under way is finished first. A keeper raises instead.
     """
+    kept = keeper or _Unkept()
     settings, ranks, layout = calculation.settings, calculation.ranks, calculation.layout
     # None: silent where standard error is not a terminal
     disable = True if not progress or ranks.rank else None
     total = calculation.max_rounds * calculation.n_walkers * len(share_of(layout.size, ranks))
     n_threads = (settings.threads or default_threads(ranks)) if calculation.engine.compiled else 1
+    done = sum(walk.trials for walk in calculation.walks)
     with (
-        tqdm(total=total, unit=" trials", unit_scale=True, disable=disable) as bar,
+        tqdm(
+            total=total,
+            initial=done,
+            unit=" trials",
+            unit_scale=True,
+            disable=disable,
+            mininterval=0.2,
+            bar_format=AT_MOST,
+        ) as bar,
         ThreadPoolExecutor(n_threads) as pool,
     ):
         calculation.engine.on_trials = bar.update
         try:
-            _advance(calculation, pool, bar)
+            _advance(calculation, pool, SamplingProgress(bar), kept)
         except KeyboardInterrupt:
-            if ranks.size > 1:
-                raise  # the other processes do not know of it
             calculation.engine.stop.set()
+            if ranks.size > 1 or keeper is not None:
+                raise  # the other processes do not know of it, or the keeper has said what there was to say
             return True
+        except OracleError:
+            kept.fail(calculation)
+            raise
     return False
 
 
-def _advance(calculation: Calculation, pool: ThreadPoolExecutor, bar: tqdm) -> None:
-    check, look = calculation.rounds_between_checks, 0.0
-    block = calculation.rounds_between_exchanges
-    while calculation.rounds < calculation.max_rounds:
-        until = min(calculation.rounds + check, calculation.max_rounds)
+def _advance(calculation: Calculation, pool: ThreadPoolExecutor, progress: SamplingProgress, keeper: Keeper) -> None:
+    check, block, most = calculation.rounds_between_checks, calculation.rounds_between_exchanges, calculation.max_rounds
+    while calculation.reviewed < most:
+        until = min((calculation.reviewed // check + 1) * check, most)
         while calculation.rounds < until:
             calculation.advance(min(block, until - calculation.rounds), pool)
+            keeper.attend(calculation, calculation.rounds == until)
+        if until == most:
+            keeper.rest(calculation)
         _review(calculation)
-        bar.set_postfix_str(_progress(calculation))
-        if calculation.rounds >= look:
-            look = LOOK_AGAIN * calculation.rounds
-            if _finished(calculation):
+        calculation.reviewed = calculation.rounds
+        progress.update(calculation)
+        if calculation.rounds >= calculation.next_look:
+            calculation.next_look = LOOK_AGAIN * calculation.rounds
+            over = _finished(calculation)
+            progress.look(calculation)
+            if over:
+                progress.end()
+                if until < most:
+                    keeper.rest(calculation)
                 return
 
 
@@ -149,9 +259,9 @@ def _finished(calculation: Calculation) -> bool:
     if settings.production and not calculation.producing:
         return False
     if not settings.production:
-        phases = ranks.gather(np.array([walk.schedule.phase for walk in calculation.walks]))
+        halving = [isinstance(walk.schedule, OneOverT) and walk.schedule.phase < 2 for walk in calculation.walks]
         ln_f = ranks.gather(np.array([walk.ln_f for walk in calculation.walks]))
-        if settings.schedule_name == "1/t" and phases.min() < 2:
+        if ranks.gather(np.array(halving, dtype=np.int64)).any():
             return False
         if ln_f.max() < settings.final_ln_f:
             return True
@@ -160,27 +270,20 @@ def _finished(calculation: Calculation) -> bool:
     combined = combine(calculation)
     interest = bins_of_interest(calculation, combined.grid)
     densities = list(combined.densities.values())
-    return all(_precise(density, interest, settings.precision) for density in densities) and bool(densities)
+    errors = [_error(density, interest) for density in densities]
+    calculation.error = max(errors, default=float("inf"))
+    return all(error < settings.precision for error in errors) and bool(errors)
 
 
-def _precise(density: DensityOfStates, interest: np.ndarray, wanted: float) -> bool:
+def _error(density: DensityOfStates, interest: np.ndarray) -> float:
+    """Return the standard error of ln g, rms over the bins; infinite where a run lacks one."""
     counts = density.visited & interest
-    everywhere = bool(np.isfinite(density.run_ln_g).all(axis=0)[counts].all())
-    return everywhere and (counts.sum() == 1 or standard_error_rms(density, interest) < wanted)
+    if not np.isfinite(density.run_ln_g).all(axis=0)[counts].all():
+        return float("inf")
+    return 0.0 if counts.sum() == 1 else standard_error_rms(density, interest)
 
 
 def _round_trips(calculation: Calculation) -> float:
     trips = [walk.walkers.records["half_trips"] // 2 for walk in calculation.walks]
     rows = np.array(trips, dtype=np.int64).reshape(len(trips), -1)
     return float(np.median(calculation.ranks.gather(rows)))
-
-
-def _progress(calculation: Calculation) -> str:
-    walks = calculation.walks
-    if not walks:
-        return ""
-    trips = int(np.median([walk.walkers.records["half_trips"] // 2 for walk in walks]))
-    bins = max(int(walk.weights.control["bins_seen"][0]) for walk in walks)
-    producing = sum(walk.producing for walk in walks)
-    ln_f = max(walk.ln_f for walk in walks)
-    return f"{producing}/{len(walks)} in production, ln f {ln_f:.1e}, {bins} bins, {trips} round trips"

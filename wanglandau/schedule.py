@@ -75,18 +75,24 @@ def flatness(histogram: np.ndarray, seen: np.ndarray) -> float:
 
 
 class Schedule(Protocol):
-    """Decides on ln f from the histogram of a walk.
+    """Decides on ln f from the histogram of a walk, at every look at it: the methods are called in their order here.
+
+    Every walk has one of its own, made by a :class:`~wanglandau.schedule_factories.ScheduleFactory`. It has to be a
+    dataclass whose fields are numbers, texts, arrays, lists and dicts of such, or a :class:`Stage`: a checkpoint holds
+    just these, and a walk goes on from them. Functions and open files have no place there. Of ``weights``, a schedule
+    reads ``bins`` (``ln_g``, ``seen``, ``histogram``, ``visits``) and ``control``, whose ``ln_f`` it sets, or whose
+    ``gain`` where compiled code is to work ln f out in every round.
 
     Attributes
     ----------
     phase : int
-        1 while ln f follows the histogram, 2 once it follows time.
+        1 while ln f follows the histogram, 2 once it follows time; a verdict on ln g without production asks for 2.
     """
 
     phase: int
 
     def meet_new_bins(self, weights: Weights) -> None:
-        """React to bins that were found since the last call."""
+        """React to bins that were found since the last call; see :func:`take_found_bins`."""
         ...
 
     def stage_is_over(self, weights: Weights) -> bool:
@@ -94,7 +100,7 @@ class Schedule(Protocol):
         ...
 
     def next_stage(self, weights: Weights) -> None:
-        """Lower ln f."""
+        """Lower ln f; called once all walks that have to end the stage together are ready."""
         ...
 
     def settled(self, weights: Weights) -> bool:
@@ -152,20 +158,21 @@ class Stage:
         ln_f = float(weights.control["ln_f"][0])
         return bool(histogram[seen].min() >= self.minimum_count / np.sqrt(ln_f))
 
+    def end(self, weights: Weights, factor: float = 0.5) -> None:
+        """Multiply ln f by a factor and begin the next stage."""
+        weights.control["ln_f"] *= factor
+        self.ended += 1
+        self.begin(weights)
 
-def _halve(stage: Stage, weights: Weights) -> None:
-    weights.control["ln_f"] *= 0.5
-    stage.ended += 1
-    stage.begin(weights)
+    def is_settled(self, weights: Weights, phase: int = 1) -> bool:
+        """Tell whether ln f is small enough to freeze ln g, after some stages or in phase 2."""
+        control = weights.control[0]
+        enough = self.ended >= SETTLED_STAGES or phase == 2
+        return enough and bool(control["ln_f"] <= settled_ln_f(int(control["bins_seen"])))
 
 
-def _is_settled(stage: Stage, weights: Weights, phase: int) -> bool:
-    control = weights.control[0]
-    enough = stage.ended >= SETTLED_STAGES or phase == 2
-    return enough and bool(control["ln_f"] <= settled_ln_f(int(control["bins_seen"])))
-
-
-def _take_found_bins(weights: Weights) -> int:
+def take_found_bins(weights: Weights) -> int:
+    """Return how many unexpected bins were found since the last call."""
     found = int(weights.control["bins_found"][0])
     weights.control["bins_found"] = 0
     return found
@@ -180,7 +187,7 @@ class Halving:
 
     def meet_new_bins(self, weights: Weights) -> None:
         """Begin the stage anew."""
-        if _take_found_bins(weights):
+        if take_found_bins(weights):
             self.stage.begin_again(weights)
 
     def stage_is_over(self, weights: Weights) -> bool:
@@ -189,11 +196,11 @@ class Halving:
 
     def next_stage(self, weights: Weights) -> None:
         """Halve ln f."""
-        _halve(self.stage, weights)
+        self.stage.end(weights)
 
     def settled(self, weights: Weights) -> bool:
         """Tell whether ln f is small."""
-        return _is_settled(self.stage, weights, self.phase)
+        return self.stage.is_settled(weights, self.phase)
 
 
 @dataclass
@@ -214,7 +221,7 @@ class OneOverT:
 
     def meet_new_bins(self, weights: Weights) -> None:
         """Begin the stage anew, in phase 1."""
-        if not _take_found_bins(weights):
+        if not take_found_bins(weights):
             return
         if self.phase == 2:
             self.phase = 1
@@ -229,11 +236,11 @@ class OneOverT:
     def next_stage(self, weights: Weights) -> None:
         """Halve ln f, and go on to phase 2 if that is below 1/t."""
         control = weights.control[0]
-        _halve(self.stage, weights)
+        self.stage.end(weights)
         if control["ln_f"] < control["bins_seen"] / (control["trials"] + control["trials_before"]):
             self.phase, self.phase_one_ln_f = 2, float(control["ln_f"])
             control["gain"] = ONE_OVER_T
 
     def settled(self, weights: Weights) -> bool:
         """Tell whether ln f is small."""
-        return _is_settled(self.stage, weights, self.phase)
+        return self.stage.is_settled(weights, self.phase)

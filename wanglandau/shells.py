@@ -17,6 +17,10 @@ from wanglandau.errors import InputError
 
 DISTANCE_TOLERANCE = 1e-3
 """Neighbour distances closer than this (Bohr) belong to one shell."""
+MAX_SHELLS = 50
+"""Sanity limit on shells."""
+MAX_CROWD = 100
+"""Sanity limit on sites in one of as many equal boxes as there are sites."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +64,9 @@ def find_shells(cell: np.ndarray, positions: np.ndarray, n_shells: int) -> list[
     InputError
         If sites differ in their neighbours, so that they are not one sublattice.
     """
-    if n_shells < 1:
-        raise InputError(f"n_shells is {n_shells}; ask for at least one shell")
+    if not 1 <= n_shells <= MAX_SHELLS:
+        raise InputError(f"n_shells is {n_shells}; ask for at least one shell and at most {MAX_SHELLS}")
+    _check_crowding(cell, positions)
     atoms = Atoms(f"H{len(positions)}", positions=positions, cell=cell, pbc=True)
     cutoff = 1.2 * (abs(np.linalg.det(cell)) / len(positions)) ** (1 / 3)
     while True:
@@ -71,6 +76,18 @@ def find_shells(cell: np.ndarray, positions: np.ndarray, n_shells: int) -> list[
             break
         cutoff *= 1.25
     return [_make_shell(first, second, distance, edge, len(positions)) for edge in edges[:n_shells]]
+
+
+def _check_crowding(cell: np.ndarray, positions: np.ndarray) -> None:
+    """Refuse sites that crowd together, whose pairs could not be listed; equivalent sites do not."""
+    lengths = np.linalg.norm(cell, axis=1)
+    boxes = np.maximum(1, np.floor(lengths / lengths.prod() ** (1 / 3) * len(positions) ** (1 / 3)).astype(int))
+    inside = np.minimum((positions @ np.linalg.inv(cell) % 1.0 * boxes).astype(int), boxes - 1)
+    crowd = np.unique(inside, axis=0, return_counts=True)[1].max()
+    if crowd > MAX_CROWD:
+        raise InputError(
+            f"{crowd} sites crowd together; only lattices whose sites are all equivalent (one sublattice) are supported"
+        )
 
 
 def _shell_distances(distances: np.ndarray) -> list[float]:

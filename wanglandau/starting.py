@@ -7,6 +7,7 @@ import numpy as np
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.engine import Engine
 from wanglandau.errors import InputError
+from wanglandau.schedule_factories import ScheduleFactory
 from wanglandau.settings import WangLandauSettings
 from wanglandau.starting_weights import ExpectedWeights
 from wanglandau.transition_matrix import diffusivity
@@ -45,6 +46,7 @@ def lay_windows(
     seed: np.random.SeedSequence,
     window: Window,
     expected: ExpectedWeights | None = None,
+    schedule: ScheduleFactory | None = None,
 ) -> WindowLayout:
     """Choose the windows from how fast a walk over all energies of ``window`` diffuses.
 
@@ -58,7 +60,7 @@ def lay_windows(
     if settings.uniform_windows:
         return choose_windows(grid.n_bins, n_windows, settings.overlap)
     walkers = starting_walkers(engine, composition, 2, window, grid, seed)
-    walk = make_walk(walkers, grid, 0, window, settings, expected=expected)
+    walk = make_walk(walkers, grid, 0, window, settings, expected=expected, schedule=schedule)
     count_proposals(walk.weights)
     n_trials = min(PREVIEW_TRIALS_PER_BIN * grid.n_bins, int(PREVIEW_SHARE * settings.max_trials))
     check = walk.rounds_between_checks()

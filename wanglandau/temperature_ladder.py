@@ -10,6 +10,7 @@ Gaussian is mended by measuring again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -124,7 +125,13 @@ def _number_of_steps(length: float) -> int:
 
 
 def tune_ladder(
-    pool: Pool, chains: ThermalChains, fixed: np.ndarray, n_sweeps: int, seed: np.random.SeedSequence
+    pool: Pool,
+    chains: ThermalChains,
+    fixed: np.ndarray,
+    n_sweeps: int,
+    seed: np.random.SeedSequence,
+    done: int = 0,
+    on_attempt: Callable[[ThermalChains, int], object] = lambda chains, done: None,
 ) -> TunedLadder:
     """Find temperatures between the fixed ones whose neighbours exchange in 20 to 40 % of the attempts.
 
@@ -134,12 +141,16 @@ def tune_ladder(
     ----------
     pool : Pool
     chains : ThermalChains
-        Of the temperatures of :func:`first_ladder`.
+        Of the temperatures of :func:`first_ladder`, or those that the last attempt left.
     fixed : float64[n_fixed], K, ascending
         At least two.
     n_sweeps : int
         Sweeps of each attempt, the first half of which is left out.
     seed : SeedSequence
+    done : int
+        Attempts made by an earlier call with the same seed.
+    on_attempt : callable
+        Told the chains and the attempts made before each attempt; what it is told, a later call goes on from.
 
     Returns
     -------
@@ -151,8 +162,10 @@ def tune_ladder(
     InputError
         If more temperatures are needed than the limit.
     """
-    n_rounds = 0
+    seed.spawn(2 * done)
+    n_rounds = done
     while n_rounds < MAX_ROUNDS:
+        on_attempt(chains, n_rounds)
         n_rounds += 1
         stream, exchange_seed = seed.spawn(2)
         energies, compositions = _short_run(pool, chains, n_sweeps, exchange_seed)

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from wanglandau.engine import Engine
 from wanglandau.levels import BOLTZMANN
-from wanglandau.rounds import Snapshots
+from wanglandau.rounds import Snapshots, take_snapshot
+from wanglandau.short_pieces import Pace
 from wanglandau.walkers import Walkers, boltzmann_weights, make_snapshots
 
 
@@ -91,6 +93,17 @@ class ThermalChains:
         self.accepted[:] = 0
         self.trials = 0
 
+    def position(self) -> dict[str, Any]:
+        """Copy everything that the chains go on from; see :meth:`go_to`."""
+        walkers = self.walkers.part(np.arange(self.walkers.n_walkers))
+        holders, accepted = self.holders.copy(), self.accepted.copy()
+        return {"walkers": walkers, "holders": holders, "accepted": accepted, "trials": self.trials}
+
+    def go_to(self, position: dict[str, Any]) -> None:
+        """Go to a position of chains at these temperatures; it must not be used again."""
+        for name, value in position.items():
+            setattr(self, name, value)
+
 
 @dataclass
 class Pool:
@@ -102,20 +115,39 @@ class Pool:
     n_threads : int
     executor : Executor or None
         None: no threads.
+    pace : Pace
+        In which pieces, between which an end can be asked for; of no matter for the result.
     """
 
     engine: Engine
     n_threads: int = 1
     executor: Executor | None = None
+    pace: Pace = field(default_factory=Pace)
 
     def advance(self, walkers: Walkers, n_rounds: int, snapshots: Snapshots | None = None) -> None:
         """Give every walker so many trials; their ``beta`` and ``field`` stay as they are.
 
         Parameters
         ----------
+        walkers : Walkers
+        n_rounds : int
         snapshots : Snapshots, optional
             Filled on the way.
+
+        Raises
+        ------
+        Interrupted
+            If an end is asked for; the walkers are somewhere on their way then.
         """
+        done, every = 0, 0 if snapshots is None else snapshots.every
+        for n in self.pace.pieces(n_rounds, every):
+            whole = snapshots is not None and done % every == 0 and n % every == 0
+            self._advance(walkers, n, _part(snapshots, done, n) if whole else None)
+            done += n
+            if snapshots is not None and not whole:
+                take_snapshot(snapshots, walkers.population, done)
+
+    def _advance(self, walkers: Walkers, n_rounds: int, snapshots: Snapshots | None) -> None:
         if self.executor is None or self.engine.takes_to_device(walkers.n_walkers):
             _advance_group(self.engine, walkers, n_rounds, snapshots)
             return
@@ -129,6 +161,14 @@ class Pool:
             for chosen, part in zip(slices, parts, strict=True):
                 assert part is not None
                 snapshots.occupations[:, chosen], snapshots.records[:, chosen] = part.occupations, part.records
+
+
+def _part(snapshots: Snapshots | None, done: int, n_rounds: int) -> Snapshots | None:
+    """Return the snapshots of some rounds."""
+    if snapshots is None:
+        return None
+    part = slice(done // snapshots.every, (done + n_rounds) // snapshots.every)
+    return Snapshots(snapshots.every, snapshots.occupations[part], snapshots.records[part])
 
 
 def _advancer(engine: Engine, n_rounds: int) -> Callable[[Walkers, Snapshots | None], None]:

@@ -202,7 +202,7 @@ def read_trajectory(path: str | os.PathLike[str]) -> Trajectory:
     """
     with reading(Path(path)) as file:
         if file.attrs.get("kind") != KIND:
-            raise InputError(f"{path} is not a trajectory of wanglandau")
+            raise InputError(f"{path} is not a trajectory of wanglandau; make one with metropolis --trajectory")
         if file.attrs.get("schema") != SCHEMA:
             raise InputError(f"{path} has schema {file.attrs.get('schema')}; this version reads {SCHEMA}: make it anew")
         n_sites, n = int(file.attrs["n_sites"]), file["energy"].shape[0]

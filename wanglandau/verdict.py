@@ -102,7 +102,7 @@ def _schedule(sampled: SampledDensity) -> str | None:
     unfinished = int((sampled.walks["phase"] < 2).sum())
     if sampled.produced or not unfinished:
         return None
-    name = sampled.settings.schedule_name
+    name = sampled.schedule
     if name == "halving":
         return "the error of the halving schedule does not fall with time; take schedule 1/t or production"
     return (

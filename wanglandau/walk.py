@@ -16,19 +16,17 @@ from wanglandau.energy_grid import MAX_BINS, EnergyGrid
 from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.kernels import FIXED
-from wanglandau.levels import BOLTZMANN
 from wanglandau.rounds import Snapshots
-from wanglandau.sad import StochasticApproximation, bounded_weights, unbounded_estimate
+from wanglandau.sad import bounded_weights, unbounded_estimate
 from wanglandau.schedule import (
     SETTLED_STAGES,
     SETTLED_STAGES_EXPECTED,
-    Halving,
-    OneOverT,
     Schedule,
     Stage,
     first_ln_f,
     trials_between_checks,
 )
+from wanglandau.schedule_factories import SCHEDULES, ScheduleFactory
 from wanglandau.settings import WangLandauSettings
 from wanglandau.starting_weights import ExpectedWeights
 from wanglandau.turns import rounds_together
@@ -63,6 +61,8 @@ class Walk:
         Trials made before production began anew with empty records.
     frozen_ln_f : float
         ln f when production began.
+    looks : Snapshots or None
+        States to be measured at the end of the present block of rounds; see :mod:`wanglandau.block`.
     """
 
     grid: EnergyGrid
@@ -76,11 +76,17 @@ class Walk:
     extended_at: list[int] = field(default_factory=list)
     trials_before: int = 0
     frozen_ln_f: float = 1.0
+    looks: Snapshots | None = None
 
     @property
     def trials(self) -> int:
         """Trials made by all walkers."""
         return self.trials_before + int(self.weights.control["trials"][0])
+
+    @property
+    def rounds(self) -> int:
+        """Trials made by each walker."""
+        return self.trials // self.walkers.n_walkers
 
     @property
     def ln_f(self) -> float:
@@ -221,6 +227,7 @@ def make_walk(
     settings: WangLandauSettings,
     ends: tuple[bool, bool] = (True, True),
     expected: ExpectedWeights | None = None,
+    schedule: ScheduleFactory | None = None,
 ) -> Walk:
     """Prepare a walk of given walkers, which have to be inside the window.
 
@@ -237,6 +244,8 @@ def make_walk(
         Whether the lowest and the highest energies of all belong to this window.
     expected : ExpectedWeights, optional
         Of the bins of ``grid``, where something is known of ln g.
+    schedule : ScheduleFactory, optional
+        Instead of the one that the settings name.
     """
     by_composition = settings.ensemble == "semigrand"
     wide, below = wider(grid, walkers.records["energy"].min(), walkers.records["energy"].max())
@@ -251,19 +260,11 @@ def make_walk(
         known = np.isfinite(expected.ln_g)
         inside["expected"] = np.where(expected.met, kernels.HOLDS_STATES, known)
         inside["ln_g"] = np.where(known, expected.ln_g, 0.0)
-    schedule = _make_schedule(settings, walkers, grid, before > 0)
-    return Walk(wide, first_bin - below, window, by_composition, walkers, weights, schedule)
-
-
-def _make_schedule(settings: WangLandauSettings, walkers: Walkers, grid: EnergyGrid, expected: bool) -> Schedule:
-    stage = Stage.for_walkers(walkers.n_walkers, settings.flatness, settings.minimum_count)
-    if expected:
+    stage = Stage.for_walkers(n_walkers, settings.flatness, settings.minimum_count)
+    if before:
         stage.ended = SETTLED_STAGES - SETTLED_STAGES_EXPECTED
-    if settings.schedule_name == "halving":
-        return Halving(stage)
-    if settings.lowest_temperature is not None:
-        return StochasticApproximation(grid.width / (BOLTZMANN * settings.lowest_temperature), stage)
-    return OneOverT(stage)
+    make_schedule = schedule or SCHEDULES[settings.schedule_name]
+    return Walk(wide, first_bin - below, window, by_composition, walkers, weights, make_schedule(stage, grid, settings))
 
 
 def wider(grid: EnergyGrid, low: float, high: float) -> tuple[EnergyGrid, int]:

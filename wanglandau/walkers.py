@@ -234,3 +234,10 @@ def make_snapshots(walkers: Walkers, n_snapshots: int, every: int) -> rounds.Sna
     """Make room for states on the way, one snapshot every so many rounds."""
     shape = (n_snapshots, *walkers.occupations.shape)
     return rounds.Snapshots(every, np.empty(shape, np.int8), np.empty(shape[:2], kernels.WALKER))
+
+
+def room_for_moves(walkers: Walkers, n_flips: int) -> rounds.Moves:
+    """Make room for what the walkers propose in a round."""
+    picks, flips = np.zeros((2, walkers.n_walkers, n_flips), dtype=np.int32)
+    possible = np.zeros(walkers.n_walkers, dtype=np.bool_)
+    return rounds.Moves(picks, flips, possible, np.empty_like(walkers.occupations))

@@ -1,7 +1,7 @@
 """One round of a crowd in lock step: every walker makes one trial, all at once.
 
-The rules are those of :mod:`wanglandau.kernels` (``pick_move``, ``decide``, ``record``), applied to tensors: with the
-same energies, walkers go through the same states as there.
+The rules are those of :mod:`wanglandau.kernels` (``pick_flip``, ``pick_swap``, ``decide``, ``record``), applied to
+tensors: with the same energies, walkers go through the same states as there.
 """
 
 from __future__ import annotations

@@ -11,9 +11,11 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
+from tqdm import tqdm
 
 from wanglandau.benchmarking.spread import Spread
 from wanglandau.errors import InputError
+from wanglandau.orderly_end import stop_if_asked
 
 Advance = Callable[[int], float]
 """Does so many units of work and returns the seconds they took."""
@@ -54,11 +56,19 @@ def take_turns(contestants: Mapping[Key, Advance], seconds: float, turns: int) -
     InputError
         If a turn took no time, which differences of two runs can do.
     """
-    sizes = {key: _units_of_a_turn(advance, seconds / turns) for key, advance in contestants.items()}
-    rates = {key: np.empty(turns) for key in contestants}
-    for turn in range(turns):
+    total = (1 + turns) * len(contestants)
+    with tqdm(total=total, desc="warm-up", unit="turn", leave=False, disable=None) as bar:
+        sizes = {}
         for key, advance in contestants.items():
-            rates[key][turn] = sizes[key] / _positive(advance(sizes[key]), key)
+            sizes[key] = _units_of_a_turn(advance, seconds / turns)
+            bar.update()
+        bar.set_description("turns")
+        rates = {key: np.empty(turns) for key in contestants}
+        for turn in range(turns):
+            for key, advance in contestants.items():
+                stop_if_asked()
+                rates[key][turn] = sizes[key] / _positive(advance(sizes[key]), key)
+                bar.update()
     return rates
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wanglandau.command_line import Report, to_json
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
     from wanglandau.benchmark import Rivals
 
 
+@ends_in_order("nothing was written; the same command begins anew")
 def benchmark(
     system: str = "cuau",
     /,

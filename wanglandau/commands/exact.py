@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wanglandau.command_line import Report
 from wanglandau.errors import InputError
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
     from wanglandau.oracle import EnergyOracle
@@ -19,6 +20,7 @@ LONG_S = 30.0
 """Work that takes longer is announced, s."""
 
 
+@ends_in_order("nothing was written; the same command begins anew")
 def exact(
     system: str,
     /,
@@ -29,6 +31,7 @@ def exact(
     orbit_average: bool = False,
     every_configuration: bool = False,
     out: Path | None = None,
+    figure: Path | None = None,
 ) -> Report:
     """Enumerate the exact density of states of a cell of at most 32 sites.
 
@@ -53,8 +56,10 @@ def exact(
         processor does it, the expected time is told before the start.
     out
         File to write; default: SYSTEM-COMPOSITION-exact.h5 in this folder.
+    figure
+        Draw ln g and C(T) into this file (PNG, PDF or SVG); of all compositions a map of ln g and where C peaks.
     """
-    from wanglandau.commands.preparation import check_writable, prepare
+    from wanglandau.commands.preparation import check_figure, check_writable, prepare
     from wanglandau.inspection import describe_exact
 
     if all_compositions and composition is not None:
@@ -62,12 +67,19 @@ def exact(
     chosen, energies, n_second = prepare(system, oracle, composition, None)
     out = out or Path(f"{chosen.name}-{'all' if all_compositions else n_second}-exact.h5")
     check_writable(out)
+    check_figure(figure)
     if orbit_average and every_configuration:
         raise InputError("--orbit-average and --every-configuration exclude each other; give one of the two")
     wanted = None if all_compositions else n_second
     record = enumerate_and_write(chosen, oracle, energies, wanted, orbit_average, out, every_configuration)
     text, values = describe_exact(record)
-    return Report(f"{text}\nwritten to {out}", {"out": out} | values)
+    if figure is not None:
+        from wanglandau.exact_figure import exact_figure
+
+        exact_figure(figure, record, note=getattr(energies, "caution", ""))
+        values["figure"] = figure
+    written = ", ".join(str(path) for path in (out, figure) if path is not None)
+    return Report(f"{text}\nwritten to {written}", {"out": out} | values)
 
 
 def enumerate_and_write(
@@ -97,6 +109,9 @@ def enumerate_and_write(
 
 
 def _announce(seconds: float) -> None:
+    from wanglandau.progress import clear
+
     if seconds > LONG_S:
+        clear()
         told = f"{seconds / 3600:.1f} h" if seconds > 7200 else f"{seconds / 60:.1f} min"
         print(f"every configuration will take about {told} at the speed measured just now", file=sys.stderr)

@@ -1,30 +1,35 @@
-"""``wanglandau metropolis`` and ``anneal``."""
+"""``wanglandau metropolis``."""
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wanglandau.command_line import EXIT_DONE, EXIT_NOT_CONVERGED, Report
 from wanglandau.errors import InputError
-from wanglandau.metropolis_settings import AnnealingSettings, MetropolisSettings, ProposalSettings
+from wanglandau.keeping_settings import KeepingSettings
+from wanglandau.metropolis_settings import MetropolisSettings, ProposalSettings
+from wanglandau.orderly_end import ends_in_order
 
 if TYPE_CHECKING:
-    from wanglandau.annealing import AnnealingResult
+    from wanglandau.delayed_acceptance import Proposal
     from wanglandau.metropolis import MetropolisResult
     from wanglandau.metropolis_file import MetropolisRecord
     from wanglandau.oracle import EnergyOracle
+    from wanglandau.result_keeper import ResultKeeper
     from wanglandau.systems import System
 
 MAX_FRAMES = 1000
 """Configurations in an extended XYZ file."""
+RUN = "run"
+"""Where the diagnostics of a result say of what calculation it is."""
 
 
+@ends_in_order("nothing was kept yet; the same command begins anew")
 def metropolis(
     system: str,
     /,
@@ -36,6 +41,7 @@ def metropolis(
     settings: MetropolisSettings,
     proposal_oracle: str | None = None,
     proposal: ProposalSettings,
+    keeping: KeepingSettings,
     out: Path | None = None,
     csv: Path | None = None,
     figure: Path | None = None,
@@ -47,8 +53,9 @@ def metropolis(
     Independent chains at every temperature, with errors that know of autocorrelation; with --tempering neighbouring
     temperatures exchange configurations. Where the oracle is dear, a cheap --proposal-oracle makes many trials for each
     energy that the oracle is asked for; the averages are those of the oracle all the same, whatever the cheap one is
-    worth, and the same command asks for the same energies again. Ends with exit code 3 when the verdict is not to trust
-    the result.
+    worth, and the same command asks for the same energies again. Signals and --max-walltime end it with a checkpoint
+    beside the result and exit code 75; --resume goes on, bit for bit as if nothing had been. Ends with exit code 3 when
+    the verdict is not to trust the result.
 
     Parameters
     ----------
@@ -68,6 +75,8 @@ def metropolis(
         A cheap oracle that proposes (delayed acceptance), written as for --oracle.
     proposal
         How it proposes.
+    keeping
+        Checkpoints.
     out
         Result file to write; default: SYSTEM-COMPOSITION-metropolis.h5 in this folder.
     csv
@@ -81,13 +90,11 @@ def metropolis(
     """
     from wanglandau.commands.preparation import check_figure, check_writable, prepare
     from wanglandau.delayed_acceptance import Proposal
-    from wanglandau.metropolis import sample_metropolis
-    from wanglandau.metropolis_file import with_proposal, write_metropolis
+    from wanglandau.metropolis_keeping import CLASSES
     from wanglandau.metropolis_settings import checked_temperatures
     from wanglandau.oracle_registry import load_oracle
-    from wanglandau.run_file import describe_oracle
+    from wanglandau.result_keeper import keeping as kept_on_disk
 
-    start = time.perf_counter()
     wanted = checked_temperatures(temperatures)
     semigrand = settings.ensemble == "semigrand"
     if semigrand and composition is not None:
@@ -99,62 +106,101 @@ def metropolis(
     check_writable(out, csv, trajectory, xyz)
     check_figure(figure)
     cheap = None if proposal_oracle is None else Proposal(load_oracle(proposal_oracle, chosen), proposal)
-    with ExitStack() as stack:
-        keeper = _Keeper(chosen, stack, trajectory, xyz)
-        listener = keeper if keeper.wanted else None
-        result = sample_metropolis(energies, n_second, wanted, settings, listener=listener, proposal=cheap)
-        record = _make_record(chosen, oracle, energies, result, time.perf_counter() - start)
-        if cheap is not None and proposal_oracle is not None:
-            record = with_proposal(record, describe_oracle(proposal_oracle, cheap.oracle), proposal)
-        keeper.write_frames()
-    write_metropolis(out, record)
+    names = oracle, proposal_oracle
+    task = _Task(chosen, names, energies, cheap, None if semigrand else n_second, wanted, settings, trajectory, xyz)
+    caution = getattr(energies, "caution", "")
+    with kept_on_disk(out, task.of_result(), keeping, CLASSES) as keeper:
+        record = _finished(out, task.of_result(), keeper) if keeping.resume else None
+        if record is not None:
+            return _report(record, csv, figure, [path for path in (out, csv, figure) if path is not None], caution)
+        record = task.run(out, keeper)
     written = [path for path in (out, csv, figure, trajectory, xyz) if path is not None]
-    return _report(record, csv, figure, written, getattr(energies, "caution", ""))
+    return _report(record, csv, figure, written, caution)
 
 
-def anneal(
-    system: str,
-    /,
-    *,
-    oracle: str = "surrogate",
-    composition: int | None = None,
-    repeat: tuple[int, int, int] | None = None,
-    settings: AnnealingSettings,
-    out: Path | None = None,
-) -> Report:
-    """Search for the lowest energies of one composition by simulated annealing.
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What is to be sampled, and which configurations are to be kept."""
 
-    Walkers are cooled side by side; the lowest configurations that symmetry does not make alike are listed, with the
-    name of the ordered structure where it is a known one.
+    system: System
+    specifications: tuple[str, str | None]
+    oracle: EnergyOracle
+    proposal: Proposal | None
+    composition: int | None
+    temperatures: np.ndarray
+    settings: MetropolisSettings
+    trajectory: Path | None
+    xyz: Path | None
 
-    Parameters
-    ----------
-    system
-        cuau, fept or a TOML file that describes another lattice.
-    oracle
-        Where energies come from, as for metropolis.
-    composition
-        Number of second-species atoms; default: the system's own, usually half the sites.
-    repeat
-        Cells along each axis, instead of the system's own.
-    settings
-        How to cool.
-    out
-        Write the configurations to this file (extended XYZ, which ASE and OVITO read), lowest first.
-    """
-    from wanglandau.annealing import anneal as cool
-    from wanglandau.commands.preparation import check_writable, prepare
-    from wanglandau.trajectory import write_extxyz
+    def of_result(self) -> dict[str, Any]:
+        """Return everything that the result depends on."""
+        cheap = self.proposal
+        return {
+            "system": self.system.name,
+            "lattice": self.system.lattice.fingerprint,
+            "oracle": self.oracle.identity,
+            "proposal_oracle": None if cheap is None else cheap.oracle.identity,
+            "composition": self.composition,
+            "temperatures": self.temperatures.tolist(),
+            "configurations_kept": self.trajectory is not None or self.xyz is not None,
+        } | {
+            name: value
+            for part in (asdict(self.settings), {} if cheap is None else asdict(cheap.settings))
+            for name, value in part.items()
+            if name != "threads"
+        }
 
-    check_writable(out)
-    chosen, energies, n_second = prepare(system, oracle, composition, repeat)
-    found = cool(energies, n_second, settings)
-    if out is not None:
-        write_extxyz(out, chosen.lattice, found.occupations, found.energies)
-    return _annealing_report(chosen, n_second, found, out, getattr(energies, "caution", ""))
+    def run(self, out: Path, kept: ResultKeeper) -> MetropolisRecord:
+        """Sample, from the checkpoint where there is one, and write all but csv and figure."""
+        from wanglandau.atomic_file import remove_leftovers
+        from wanglandau.metropolis import sample_metropolis
+        from wanglandau.metropolis_file import write_metropolis
+        from wanglandau.metropolis_keeping import MetropolisKeeper
+
+        for path in (out, self.trajectory, self.xyz):
+            if path is not None:
+                remove_leftovers(path)
+        keeper = MetropolisKeeper(kept)
+        with ExitStack() as stack:
+            shown = _Frames(self.system, stack, self.trajectory, self.xyz)
+            listener = shown if shown.wanted else None
+            result = sample_metropolis(
+                self.oracle, self.composition, self.temperatures, self.settings,
+                listener=listener, proposal=self.proposal, keeper=keeper,
+            )  # fmt: skip
+            record = self._record(result, kept.seconds)
+            shown.write()
+        write_metropolis(out, record)
+        keeper.remove()
+        return record
+
+    def _record(self, result: MetropolisResult, duration: float) -> MetropolisRecord:
+        from wanglandau.metropolis_file import with_proposal
+        from wanglandau.run_file import describe_oracle
+
+        record = _make_record(self.system, self.specifications[0], self.oracle, result, duration)
+        record.diagnostics[RUN] = self.of_result()
+        if self.proposal is None or self.specifications[1] is None:
+            return record
+        described = describe_oracle(self.specifications[1], self.proposal.oracle)
+        return with_proposal(record, described, self.proposal.settings)
 
 
-class _Keeper:
+def _finished(out: Path, of: dict[str, Any], keeper: ResultKeeper) -> MetropolisRecord | None:
+    """Return the finished result of the same calculation, if that is what is there instead of a checkpoint."""
+    from wanglandau.metropolis_file import read_metropolis
+    from wanglandau.result_keeper import refuse_different
+
+    if keeper.state is not None or not out.exists():
+        return None
+    record = read_metropolis(out)
+    if RUN not in record.diagnostics:
+        raise InputError(f"{out} does not say of what calculation it is; leave --resume out to replace it")
+    refuse_different(out, record.diagnostics[RUN], of)
+    return record
+
+
+class _Frames:
     """Writes configurations as they come: all to a trajectory, every so many as frames for an extended XYZ file."""
 
     def __init__(self, system: System, stack: ExitStack, trajectory: Path | None, xyz: Path | None) -> None:
@@ -176,7 +222,7 @@ class _Keeper:
                 self._frames, self._stride = self._frames[::2], 2 * self._stride
         self._seen += 1
 
-    def write_frames(self) -> None:
+    def write(self) -> None:
         """Write the frames kept, if any were asked for."""
         from wanglandau.trajectory import write_extxyz
 
@@ -235,37 +281,3 @@ def _report(
     text += f"\n\nwritten to {', '.join(map(str, written))}"
     exit_code = EXIT_DONE if record.verdict["trusted"] else EXIT_NOT_CONVERGED
     return Report(text, values | {"out": written[0], "written": written}, exit_code)
-
-
-def _annealing_report(
-    system: System, composition: int, found: AnnealingResult, out: Path | None, caution: str
-) -> Report:
-    from wanglandau.levels import MEV_PER_RY
-
-    per_atom = MEV_PER_RY / system.lattice.n_sites
-    first, second = system.lattice.species
-    energies = found.energies * per_atom
-    alike = "inequivalent" if found.orbit_distinct else "different"
-    lines = [f"{system.lattice.n_sites - composition} {first} + {composition} {second}: lowest {alike} configurations"]
-    lines += ["     U/(meV/atom)  structure"]
-    lines += [f"{energy:17.6f}  {name or '-'}" for energy, name in zip(energies, found.structures, strict=True)]
-    lines.append(f"{found.chains_at_lowest} of {found.settings.chains} walkers ended in the lowest energy")
-    if found.chains_at_lowest < 2:
-        lines.append("with so few a lower energy may be left to find; raise --sweeps or --chains")
-    if found.lowest_met < found.energies[0]:
-        lines.append(f"a walker passed {found.lowest_met * per_atom:.6f} meV/atom on its way; raise --steps")
-    lines += [caution] if caution else []
-    lines += [f"written to {out}"] if out is not None else []
-    values = {
-        "system": system.name,
-        "composition": composition,
-        "energy_mev_per_atom": energies,
-        "structure": list(found.structures),
-        "occupations": found.occupations,
-        "chains_at_lowest": found.chains_at_lowest,
-        "orbit_distinct": found.orbit_distinct,
-        "lowest_met_mev_per_atom": found.lowest_met * per_atom,
-        "settings": asdict(found.settings),
-        "out": out,
-    }
-    return Report("\n".join(lines), values)

@@ -11,7 +11,9 @@ from wanglandau.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
+    from wanglandau.comparison import Comparison
     from wanglandau.levels import Source
+    from wanglandau.semigrand_comparison import SemigrandComparison
     from wanglandau.semigrand_file import AnyRecord
     from wanglandau.temperature_curves import TemperatureCurves
 
@@ -120,7 +122,7 @@ def _write_profile(path: Path, record: AnyRecord, temperatures: np.ndarray) -> N
     path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
 
 
-def compare(run: Path, exact: Path, /, *, other_oracle: bool = False) -> Report:
+def compare(run: Path, exact: Path, /, *, other_oracle: bool = False, figure: Path | None = None) -> Report:
     """Compare a sampled density of states with an exact one (or another run).
 
     Parameters
@@ -131,50 +133,83 @@ def compare(run: Path, exact: Path, /, *, other_oracle: bool = False) -> Report:
         A file written by exact or dos.
     other_oracle
         Compare even if the two come from different energies.
+    figure
+        Draw both, their difference with its error band, and both C(T) into this file (PNG, PDF or SVG).
     """
+    from wanglandau.commands.preparation import check_figure
     from wanglandau.comparison import compare as compare_run
     from wanglandau.run_file import ExactRecord, RunRecord, read_result
     from wanglandau.semigrand_comparison import compare_semigrand
     from wanglandau.semigrand_file import SemigrandRecord, read_any_result
 
+    check_figure(figure)
     sampled, reference = read_any_result(run), read_result(exact)
     if isinstance(sampled, SemigrandRecord):
         if not isinstance(reference, ExactRecord):
             raise InputError(f"{run} has all compositions; compare it with a file of exact --all-compositions")
         all_compared = compare_semigrand(sampled, reference, allow_other_oracle=other_oracle)
-        return Report(str(all_compared), all_compared.to_json())
+        if figure is not None:
+            from wanglandau.composition_figures import composition_errors_figure
+
+            composition_errors_figure(figure, all_compared.by_composition, sampled.system["species"])
+        return _compared(all_compared, figure)
     if not isinstance(sampled, RunRecord):
         raise InputError(f"{run} was not written by dos; give the sampled file first, then the exact one")
     compared = compare_run(sampled, reference, allow_other_oracle=other_oracle)
-    return Report(str(compared), compared.to_json())
+    if figure is not None:
+        from wanglandau.figures import density_figure
+
+        density_figure(figure, sampled, reference)
+    return _compared(compared, figure)
 
 
-def inspect(file: Path, /) -> Report:
-    """Tell what a result file is, how it was made and whether to trust it.
+def _compared(compared: Comparison | SemigrandComparison, figure: Path | None) -> Report:
+    written = "" if figure is None else f"\nwritten to {figure}"
+    return Report(f"{compared}{written}", compared.to_json())
+
+
+def inspect(file: Path, /, *, figure: Path | None = None, csv: Path | None = None) -> Report:
+    """Tell what a file or folder is, how far it got, whether to trust it and what to do next.
 
     Parameters
     ----------
     file
-        A file written by dos, exact, metropolis or reweight.
+        Whatever these programs write: results of dos, exact, metropolis, reweight or lsms-bridge, trajectories, data
+        sets, trained models; folders of scaling, study, learning-curve, learn or a campaign; or a file that dos is
+        about to write.
+    figure
+        Draw what a result of dos, exact, metropolis or reweight holds into this file (PNG, PDF or SVG).
+    csv
+        Write the averages of a result of metropolis or reweight to this file.
     """
-    from wanglandau.inspection import describe_any
-    from wanglandau.result_parts import METROPOLIS_KIND, REWEIGHTED_KIND, kind_of
-    from wanglandau.semigrand_file import read_any_result
+    from wanglandau.checkpoint_inspection import describe_unfinished, result_of
+    from wanglandau.commands.preparation import check_figure, check_writable
 
-    kind = kind_of(file)
-    if kind == METROPOLIS_KIND:
-        from wanglandau.metropolis_file import read_metropolis
-        from wanglandau.metropolis_inspection import describe_metropolis
+    check_figure(figure)
+    check_writable(csv)
+    unfinished = describe_unfinished(file)
+    if unfinished is None:
+        return _inspect_whole(file, figure, csv)
+    text, values = unfinished
+    if not result_of(file).exists():
+        return Report(text, {"unfinished": values})
+    result = _inspect_whole(result_of(file), figure, csv)
+    told = f"{result.text}\n\nbeside it a calculation that is not over:\n{text}"
+    both: dict[str, Any] = {**result.values, "unfinished": values}
+    return Report(told, both)
 
-        text, values = describe_metropolis(read_metropolis(file))
-    elif kind == REWEIGHTED_KIND:
-        from wanglandau.reweighted_file import read_reweighted
-        from wanglandau.reweighted_inspection import describe_reweighted
 
-        text, values = describe_reweighted(read_reweighted(file))
-    else:
-        text, values = describe_any(read_any_result(file))
-    return Report(text, values)
+def _inspect_whole(file: Path, figure: Path | None, csv: Path | None) -> Report:
+    from wanglandau.inspectors import inspect_path
+
+    found = inspect_path(file)
+    for path, write, what in ((figure, found.draw, "figure"), (csv, found.write_csv, "table")):
+        if path is not None:
+            if write is None:
+                raise InputError(f"there is no {what} of {file} to be had; {found.instead}")
+            write(path)
+    written = [f"written to {path}" for path in (figure, csv) if path is not None]
+    return Report("\n".join([found.text, *written]), found.values | {"next": list(found.next_steps)})
 
 
 def _thermal_source(record: AnyRecord, composition: int | None) -> Source:

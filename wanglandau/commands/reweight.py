@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wanglandau.command_line import EXIT_DONE, EXIT_NOT_CONVERGED, Report
+from wanglandau.ending_settings import EndingSettings
 from wanglandau.errors import InputError
+from wanglandau.orderly_end import ends_in_order
 from wanglandau.reweighted_settings import ReweightingSettings
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ EXACT_BINS = 200
 """Bins that exact levels are sorted into."""
 
 
+@ends_in_order("energies that the oracle keeps on disk are not computed again by the same command")
 def reweight(
     file: Path,
     /,
@@ -33,6 +36,7 @@ def reweight(
     proposal_oracle: str | None = None,
     composition: int | None = None,
     settings: ReweightingSettings,
+    ending: EndingSettings,
     temperatures: str | None = None,
     out: Path | None = None,
     figure: Path | None = None,
@@ -56,6 +60,8 @@ def reweight(
         Which composition of a file that holds several.
     settings
         How configurations are chosen.
+    ending
+        When to end early.
     temperatures
         LO:HI:STEP in kelvin; default: about the temperature where the heat capacity of the oracle peaks.
     out

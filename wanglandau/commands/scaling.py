@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wanglandau.command_line import EXIT_DONE, EXIT_NOT_CONVERGED, Report
+from wanglandau.ending_settings import EndingSettings
 from wanglandau.errors import InputError
+from wanglandau.orderly_end import ends_in_order, stop_if_asked, time_left
+from wanglandau.run_lock import locked
 from wanglandau.settings import WangLandauSettings
 
 if TYPE_CHECKING:
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from wanglandau.scaling import Scaling
 
 
+@ends_in_order("cells that were finished are kept; the same command goes on")
 def scaling(
     system: str,
     /,
@@ -22,6 +26,7 @@ def scaling(
     oracle: str = "surrogate",
     fraction: float | None = None,
     settings: WangLandauSettings,
+    ending: EndingSettings,
     exponent: float | None = None,
     folder: Path = Path("scaling"),
     csv: Path | None = None,
@@ -45,6 +50,8 @@ def scaling(
         Part of the sites that the second species takes; default: the system's own.
     settings
         How to sample.
+    ending
+        When to end early.
     exponent
         p of T(L) = T_c + a L^-p to quote; default: 3 where the largest cell shows two phases, else 1/nu of the
         Ising model.
@@ -55,7 +62,8 @@ def scaling(
     figure
         Draw C(T) of all cells and the extrapolation into this file (PNG, PDF or SVG).
     """
-    from wanglandau.commands.preparation import check_figure, check_writable
+    from wanglandau.commands.preparation import check_figure, check_folder, check_writable
+    from wanglandau.progress import tell
     from wanglandau.scaling import csv_table, describe, parse_size, scale, sized_cell
 
     if settings.ensemble != "canonical":
@@ -63,14 +71,18 @@ def scaling(
     if exponent is not None and not 0 < exponent < float("inf"):
         raise InputError(f"exponent {exponent} must be positive, as 1/nu or the dimension are")
     repeats = sorted({parse_size(size) for size in sizes}, key=lambda size: size[0] * size[1] * size[2])
-    check_writable(csv, folder)
+    check_writable(csv)
+    check_folder(folder)
     check_figure(figure)
     plans = _plans(system, oracle, fraction, repeats, folder)
     folder.mkdir(exist_ok=True)
     cells = []
-    for repeat, n_second, file in plans:
-        record = _result(system, oracle, repeat, n_second, settings, file)
-        cells.append(sized_cell(repeat, n_second, file, record))
+    with locked(folder / "lock", str(folder)):
+        for number, (repeat, n_second, file) in enumerate(plans, 1):
+            stop_if_asked()
+            tell(f"cell {'x'.join(map(str, repeat))}, {number} of {len(plans)}")
+            record = _result(system, oracle, repeat, n_second, settings, file)
+            cells.append(sized_cell(repeat, n_second, file, record))
     found = scale(cells, exponent)
     text, values = describe(found), _values(found)
     if csv is not None:
@@ -108,6 +120,7 @@ def _result(
     from wanglandau.commands.dos import dos
     from wanglandau.commands.exact import enumerate_and_write
     from wanglandau.commands.preparation import prepare
+    from wanglandau.keeping_settings import SHORTEST_WALLTIME, KeepingSettings
     from wanglandau.orbits import MAX_ENUMERATED_SITES
     from wanglandau.run_file import RunRecord, read_result
     from wanglandau.scaling import is_same_work
@@ -122,11 +135,13 @@ def _result(
             return known
     if exact:
         return enumerate_and_write(chosen, oracle, energies, n_second, False, file)
-    dos(system, oracle=oracle, composition=n_second, repeat=repeat, settings=settings, out=file)
-    record = read_result(file)
-    if isinstance(record, RunRecord) and record.diagnostics.get("interrupted"):
-        raise KeyboardInterrupt(f"interrupted in {file.name}; the same command goes on with this cell")
-    return record
+    left = time_left()
+    keeping = KeepingSettings(True, None if left is None else max(left, SHORTEST_WALLTIME))
+    try:
+        dos(system, oracle=oracle, composition=n_second, repeat=repeat, settings=settings, out=file, keeping=keeping)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"{error}, or the same command as now, which goes on with this cell") from error
+    return read_result(file)
 
 
 def _values(found: Scaling) -> dict[str, Any]:
