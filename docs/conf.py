@@ -42,8 +42,8 @@ nitpick_ignore_regex = [
 ]
 nitpick_ignore_regex += [(r"py:.*", rf"{module}\..*") for module in sorted(sys.stdlib_module_names)]
 nitpick_ignore_regex += [
-    (r"py:class", r"(tuple|list|dict)\[.*|Path|Figure"),  # halves of annotations that only type checkers evaluate
-    (r"py:class", r"surrogate\.artefact\.Model|wanglandau\.benchmarking\.contest\.Key"),  # type variables
+    (r"py:class", r"(tuple|list|dict)\[.*|Path|Figure|Axes"),  # halves of annotations that only type checkers evaluate
+    (r"py:class", r"(.*\.)?(Model|Key|Result|Words)"),  # type variables
 ]
 
 html_theme = "alabaster"
