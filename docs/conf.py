@@ -1,6 +1,6 @@
 """Settings of Sphinx for all pages of the repository and the API reference; ``make docs`` builds them without network.
 
-The source folder is that of the repository, so that pages link to each other, and to scripts and tests, as they do there.
+The source folder is the repository, so that pages link to each other, and to scripts and tests, as they do there.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ nitpick_ignore_regex = [
 ]
 nitpick_ignore_regex += [(r"py:.*", rf"{module}\..*") for module in sorted(sys.stdlib_module_names)]
 nitpick_ignore_regex += [
-    (r"py:class", r"(tuple|list|dict)\[.*|Path|Figure"),  # halves of annotations that only type checkers evaluate
-    (r"py:class", r"surrogate\.artefact\.Model|wanglandau\.benchmarking\.contest\.Key"),  # type variables
+    (r"py:class", r"(tuple|list|dict)\[.*|Path|Figure|Axes"),  # halves of annotations that only type checkers evaluate
+    (r"py:class", r"(.*\.)?(Model|Key|Result|Words)"),  # type variables
 ]
 
 html_theme = "alabaster"

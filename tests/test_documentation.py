@@ -36,6 +36,12 @@ def test_links_lead_to_files(page: Path) -> None:
     assert not missing
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_headings_hold_no_links(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert not re.findall(r"^#+ .*\]\(.*$", text, flags=re.MULTILINE)  # pages of HTML list headings, and break on these
+
+
 def test_a_link_to_nothing_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text("See [this](absent.md), [that](page.md#part) and [there](https://example.org).\n")
     assert [target.name for target in links(tmp_path / "page.md")] == ["absent.md", "page.md"]

@@ -118,7 +118,7 @@ def ending_in_order(how_to_go_on: str | Callable[[], str], max_walltime: float |
 
 
 def ends_in_order(how_to_go_on: str) -> Callable[[Callable[Words, Result]], Callable[Words, Result]]:
-    """Decorate a command: all of it may be ended early, by signals and by its :class:`EndingSettings` if it has any.
+    """Decorate a command: all of it may be ended early, by signals and by its ``EndingSettings`` if it has any.
 
     Parameters
     ----------
