@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from interrupted_runs import difference, sample_in_pieces
+from interrupted_runs import difference, keeper, sample_in_pieces
+from thread_ranks import run_on
 
-from wanglandau.block import Pace
+from wanglandau.block import Pace, end_of_piece
+from wanglandau.engine import Engine
+from wanglandau.errors import OracleError
 from wanglandau.lattice import Lattice
 from wanglandau.pair_model import PairOracle
+from wanglandau.ranks import OneProcess, Ranks
+from wanglandau.run_checkpoint import checkpoint_of, read_kept
+from wanglandau.run_state import restore
+from wanglandau.sampled_density import SampledDensity
 from wanglandau.sampling import sample_density
 from wanglandau.settings import WangLandauSettings
 
 BCC = Lattice.cubic("bcc", ("Fe", "Pt"), 5.4, (2, 2, 2))
-FCC = Lattice.cubic("fcc", ("Cu", "Au"), 7.3132, (2, 2, 2))
+TINY = Lattice.cubic("bcc", ("Fe", "Pt"), 5.4, (2, 2, 1))
 
 
 def pair(lattice: Lattice = BCC) -> PairOracle:
@@ -58,3 +66,81 @@ def test_interrupted_is_uninterrupted_bit_for_bit(case: str, tmp_path: Path, mon
     pieces, interrupted = sample_in_pieces(tmp_path / "run.h5", oracle, composition, settings, ends_at)
     assert interrupted > 5
     assert not difference(whole, pieces)
+
+
+class Failing(Uncompiled):
+    """Fails once, after so many calls."""
+
+    def __init__(self, good_calls: int) -> None:
+        super().__init__()
+        self._left = good_calls
+
+    def energies(self, occupations: np.ndarray) -> np.ndarray:
+        self._left -= 1
+        if self._left == 0:
+            raise OracleError("the machine is down")
+        return super().energies(occupations)
+
+
+def test_a_failed_energy_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = WangLandauSettings(runs=2, walkers=8, max_trials=40_000)
+    out = tmp_path / "run.h5"
+    with pytest.raises(OracleError, match="down"):
+        sample_density(Failing(6000), 8, settings, False, keeper=keeper(out))
+    assert "to go on: the command" in capsys.readouterr().err
+    trials = read_kept(checkpoint_of(out)).progress["trials"]
+    assert trials > 20_000 and trials % 8 == 0
+    found = sample_density(Uncompiled(), 8, settings, False, keeper=keeper(out))
+    assert not difference(sample_density(Uncompiled(), 8, settings, False), found)
+
+
+def test_several_processes_stop_together_and_any_number_goes_on(tmp_path: Path) -> None:
+    settings = WangLandauSettings(runs=2, windows=2, teams=2, max_trials=100_000, threads=1)
+    out = tmp_path / "run.h5"
+
+    def ended(ranks: Ranks) -> str:
+        kept = keeper(out, 9 if ranks.rank == 1 else 0)  # only one of them is told
+        with pytest.raises(KeyboardInterrupt) as failure:
+            sample_density(pair(), 8, settings, False, ranks, kept)
+        return str(failure.value)
+
+    def whole(ranks: Ranks) -> SampledDensity:
+        return sample_density(pair(), 8, settings, False, ranks, keeper(out))
+
+    assert all("checkpoint in" in said for said in run_on(2, ended))
+    first = read_kept(checkpoint_of(out)).progress["trials"]
+    assert all("checkpoint in" in said for said in run_on(3, ended))
+    assert read_kept(checkpoint_of(out)).progress["trials"] > first
+    alone = sample_density(pair(), 8, settings, False)
+    assert not any(difference(alone, found) for found in run_on(4, whole))
+
+
+def test_pieces_end_where_a_whole_block_would_turn_or_look() -> None:
+    for every, turn in ((320, 7), (1000, 50), (90, 1), (1000, 1000)):
+        allowed = {
+            min(start + step, start + every, 1000)
+            for start in range(0, 1000, every)
+            for step in range(0, every + 1, turn)
+        }
+        allowed |= set(range(0, 1001, every)) | {1000}
+        for wanted in (1, 6, 100, 333, 5000):
+            done = 0
+            while done < 1000:
+                end = end_of_piece(done, 1000, every, wanted, turn)
+                assert done < end and end in allowed
+                done = end
+
+
+RELEASED = Path(__file__).parent / "references" / "data" / "dos-schema-1.checkpoint"
+
+
+def test_a_released_checkpoint_is_still_gone_on_from(tmp_path: Path) -> None:
+    settings = WangLandauSettings(runs=2, max_trials=60_000, bins=5)
+    out = tmp_path / "run.h5"
+    shutil.copy(RELEASED, checkpoint_of(out))
+    kept = read_kept(checkpoint_of(out))
+    assert (kept.header["schema"], kept.header["kind"], kept.header["finished"]) == (1, "dos", False)
+    calculation = restore(kept.state, Engine.fastest(pair(TINY)), settings, OneProcess())
+    assert sum(walk.trials for walk in calculation.walks) == kept.progress["trials"] > 10_000
+    found = sample_density(pair(TINY), 4, settings, False, keeper=keeper(out))
+    assert not difference(sample_density(pair(TINY), 4, settings, False).walks["trials"], found.walks["trials"])
