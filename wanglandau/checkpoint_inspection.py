@@ -38,6 +38,8 @@ def describe_unfinished(file: Path) -> tuple[str, dict[str, Any]] | None:
     InputError
         If no checkpoint can be read.
     """
+    if not file.name or "\0" in file.name:  # no name of a file
+        return None
     out = result_of(file)
     checkpoint = checkpoint_of(out)
     holder = holder_of(out.with_name(f"{out.name}.lock"))

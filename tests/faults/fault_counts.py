@@ -70,8 +70,7 @@ class FaultCount:
             self.failures.append(f"{label}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
         else:
             self.survived += one.number
-        finally:
-            self.injected += one.number
+        self.injected += one.number  # not if the campaign itself is interrupted
 
     def add(self, other: FaultCount) -> None:
         """Add further injections of the same fault."""
