@@ -181,7 +181,7 @@ def test_report_may_carry_an_exit_code(program: Program) -> None:
         ("dos cuau --schedule slow", "--schedule: expected one of 'flat', '1/t', got slow"),
         ("dos cuau --config", "--config needs the path of a TOML file"),
         ("dos cuau --config nowhere.toml", "nowhere.toml: No such file or directory"),
-        ("dos cuau --config .", "cannot read configuration file .: it is no regular file"),
+        ("dos cuau --config .", "cannot read configuration file .: Is a directory"),
         ("dos cuau --oracle input", "composition 40 is above 32"),
         ("dos cuau --oracle file", "run.h5: No such file or directory"),
         ("dos cuau --oracle torch", "pip install 'alloy-wanglandau[surrogate]'"),

@@ -92,7 +92,7 @@ def scaling() -> str:
 
 def campaign() -> str:
     log = ResultLog(Path("results"), CELL, {"lmax": 3})
-    attempt = {"failure": "CRASHED", "seconds": 3.0, "rung": "first"}
+    attempt = {"failure": "CRASHED", "message": "it stopped", "seconds": 3.0, "rung": "first"}
     for occupations, energy in (("0" * 8, -8.0), ("01" * 4, -8.2), ("1" * 8, -8.0)):
         numbers = (energy, -0.5, 0.5, (0.0,) * 8, (0.0,) * 8, 12, 1e-6, 1e-6, 1e-6, 30.0, "random")
         log.add(Record(occupations, *numbers, attempts=(attempt, attempt | {"failure": ""})))

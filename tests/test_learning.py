@@ -137,7 +137,7 @@ def parts(result: LearningResult) -> list[object]:
     for number in range(len(result.generations)):
         folder = result.folder.generation(number)
         values = json.loads((folder / SUMMARY).read_text())
-        values.pop("seconds")
+        del values["seconds"], values["seal"]  # the seal is of the seconds too
         kept += [values, load_dataset(folder / "dataset.h5").digest, (folder / "committee.safetensors").read_bytes()]
         levels = read_result(folder / "8-exact.h5").levels
         kept += [levels.energies.tolist(), levels.degeneracies.tolist()]

@@ -267,7 +267,8 @@ def test_the_command_writes_one_file_and_prints_once(tmp_path: Path) -> None:
     values = json.loads(out)
     assert code in (0, 3), err
     assert values["out"] == str(folder / "run.h5") and out.count("\n") == 1
-    assert [path.name for path in folder.iterdir()] == ["run.h5"]
+    kept = {"run.h5.checkpoint"} if code == 3 else set()  # to go on from with more trials
+    assert {path.name for path in folder.iterdir()} == {"run.h5"} | kept
     with h5py.File(folder / "run.h5") as file:
         assert len(file)
 

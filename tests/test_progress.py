@@ -23,14 +23,14 @@ class Terminal(io.StringIO):
 def walk(producing: bool) -> Any:
     bins = np.zeros(4, dtype=[("histogram", "i8"), ("seen", "i8")])
     bins["histogram"], bins["seen"] = [30, 10, 20, 0], [1, 1, 1, 0]
-    weights = SimpleNamespace(bins=bins, control=np.array([(3,)], dtype=[("bins_seen", "i8")]))
+    weights = SimpleNamespace(bins=bins, control=np.array([(3, 50_000)], dtype=[("bins_seen", "i8"), ("trials", "i8")]))
     records = np.array([(8,), (9,)], dtype=[("half_trips", "i8")])
     return SimpleNamespace(producing=producing, ln_f=1e-3, weights=weights, walkers=SimpleNamespace(records=records))
 
 
-def calculation(*producing: bool) -> Any:
+def calculation(*producing: bool, error: float = float("inf")) -> Any:
     walks = [walk(each) for each in producing]
-    return SimpleNamespace(walks=walks, settings=SimpleNamespace(precision=0.01), n_walkers=2)
+    return SimpleNamespace(walks=walks, settings=SimpleNamespace(precision=0.01), n_walkers=2, error=error)
 
 
 def test_words_appear_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,11 +54,11 @@ def test_at_first_the_budget_bounds_the_time_and_then_the_error_tells_it() -> No
         assert (bar.total, bar.bar_format) == (1_000_000, AT_MOST)
         assert "1/2 with fixed weights, ln f 1.0e-03, flatness 0.50, 3 bins, 4 round trips" in bar.postfix
         bar.update(100_000)
-        both = calculation(True, True)
-        progress.look(both, 0.02)  # twice what is wanted: three times as many trials are left
+        both = calculation(True, True, error=0.02)
+        progress.look(both)  # twice what is wanted: three times as many trials are left
         assert (bar.total, bar.bar_format) == (500_000, ABOUT)
         assert "error of ln g 0.02 (wanted 0.01)" in progress.describe(both)
-        progress.look(both, 0.1)
+        progress.look(calculation(True, True, error=0.1))
         assert bar.total == 1_000_000  # never more than the budget
         progress.update(calculation(False, False))  # a new bin: production begins anew
         assert progress.error is None and bar.bar_format == AT_MOST
@@ -69,5 +69,5 @@ def test_at_first_the_budget_bounds_the_time_and_then_the_error_tells_it() -> No
 def test_an_error_that_is_not_known_changes_nothing() -> None:
     with tqdm(total=100, file=Terminal(), bar_format=AT_MOST) as bar:
         progress = SamplingProgress(bar)
-        progress.look(calculation(True), float("inf"))
+        progress.look(calculation(True))
         assert bar.total == 100 and "4 of 10 round trips" in progress.describe(calculation(True))
