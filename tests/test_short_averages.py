@@ -32,7 +32,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = prepare(tmp_path_factory.mktemp("averages"))
     told("metropolis", "own.toml", *MODEL, *SHORT, *LADDER, *KEPT, "--out", "m.h5", cwd=folder, code=3)
     free = ("--ensemble", "semigrand", "--delta-mu", "0", "--temperatures", "3000")
-    told("metropolis", "own.toml", *MODEL, *SHORT, *free, "--out", "free.h5", "--figure", "free.png", cwd=folder, code=3)
+    told(
+        "metropolis", "own.toml", *MODEL, *SHORT, *free, "--out", "free.h5", "--figure", "free.png", cwd=folder, code=3
+    )
     return folder
 
 
@@ -71,7 +73,7 @@ def test_free_composition_without_a_field_is_even(folder: Path) -> None:
     told("inspect", "free.h5", "--csv", "free.csv", cwd=folder)
     with (folder / "free.csv").open() as file:
         (row,) = csv.DictReader(file)
-    assert float(row["composition"]) == pytest.approx(0.5, abs=4 * float(row["composition_standard_error"]))
+    assert float(row["concentration"]) == pytest.approx(0.5, abs=4 * float(row["concentration_standard_error"]))
     energy = averages(None, 3000)[0]
     error = float(row["internal_energy_mev_per_atom_standard_error"])
     assert float(row["internal_energy_mev_per_atom"]) == pytest.approx(energy, abs=4 * error)
@@ -86,8 +88,18 @@ def test_a_finished_calculation_is_not_done_again(folder: Path) -> None:
 
 
 def test_a_cheap_model_proposes_for_a_dear_one(folder: Path) -> None:
-    words = ("--proposal-oracle", "pair:pair.toml", "--proposal-rounds", "200", "--proposal-trials", "4")
-    dear = ("--oracle", "pair:dear.toml", "--chains", "4", "--temperatures", "2000", "--threads", "1")
+    words = ("--proposal-oracle", "pair:pair.toml", "--proposal-rounds", "200", "--proposal-trials", "16")
+    dear = (
+        "--oracle",
+        "pair:dear.toml",
+        "--chains",
+        "4",
+        "--temperatures",
+        "2000",
+        "--threads",
+        "1",
+        "--no-observables",
+    )
     values = told("metropolis", "own.toml", *dear, *words, "--csv", "p.csv", "--out", "p.h5", cwd=folder, code=3)
     told("exact", "own.toml", "--oracle", "pair:dear.toml", "--out", "dear.h5", cwd=folder)
     exact = told("thermo", "dear.h5", "--temperatures", "1900:2100:100", cwd=folder)

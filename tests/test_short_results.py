@@ -12,6 +12,7 @@ from short_cell import BOND, SHORT, SYSTEM, TABLE, averages, prepare, refused, t
 
 from wanglandau.levels import MEV_PER_RY
 from wanglandau.run_file import read_exact
+
 ENERGY, FREE, CAPACITY, ENTROPY = (
     "internal_energy_mev_per_atom", "free_energy_mev_per_atom", "heat_capacity_kb_per_atom", "entropy_kb_per_atom"
 )  # fmt: skip

@@ -71,9 +71,10 @@ def test_temperatures_that_too_few_samples_carry_are_not_trusted(folder: Path) -
     words = ("--oracle", "pair:demix.toml", "--calls", "20", "--looks", "10", "--temperatures", "100:500:100")
     done = call("reweight", "pair.h5", *words, "--out", "far.h5", cwd=folder)
     assert done.returncode == 3 and "not to be trusted" in done.stdout and "--calls" in done.stdout
-    assert "next: the wanglandau reweight command that made it, with --calls 80" in call(
-        "inspect", "far.h5", cwd=folder
-    ).stdout
+    assert (
+        "next: the wanglandau reweight command that made it, with --calls 80"
+        in call("inspect", "far.h5", cwd=folder).stdout
+    )
 
 
 def test_samples_of_short_runs_are_not_trusted_either(folder: Path) -> None:
@@ -109,7 +110,9 @@ def test_what_cannot_be_reweighted_is_refused_in_one_line(case: str, folder: Pat
 def study(folder: Path) -> Path:
     """The same folder with the cells of a study, its table and its figure."""
     sizes = ("--sizes", "2x2x2", "1x2x2", "2x3x3", "--csv", "sizes.csv", "--figure", "sizes.png")
-    told("scaling", "own.toml", "--oracle", "pair:pair.toml", *SHORT, "--max-trials", "3000", *sizes, cwd=folder, code=3)
+    told(
+        "scaling", "own.toml", "--oracle", "pair:pair.toml", *SHORT, "--max-trials", "3000", *sizes, cwd=folder, code=3
+    )
     return folder
 
 
