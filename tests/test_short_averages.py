@@ -1,9 +1,8 @@
-"""Metropolis sampling, annealing and the benchmark, from end to end, so short that kernels may be plain Python."""
+"""Metropolis sampling and annealing, from end to end, so short that kernels may be plain Python."""
 
 from __future__ import annotations
 
 import csv
-import sys
 from pathlib import Path
 
 import ase.io
@@ -12,10 +11,6 @@ import pytest
 from console import call
 from short_cell import BOND, averages, prepare, refused, told
 
-from wanglandau.benchmark import PAIR_MODEL, BenchmarkSettings, Rivals, run_benchmark
-from wanglandau.benchmarking import roofline
-from wanglandau.benchmarking.peer import PeerKind
-from wanglandau.benchmarking.tables import as_text, markdown, sections
 from wanglandau.oracle_registry import load_oracle
 from wanglandau.systems import load_system
 from wanglandau.trajectory import read_trajectory
@@ -137,42 +132,3 @@ def test_cooling_finds_the_ordered_ground_state(folder: Path) -> None:
     corner = np.isclose(load_system(str(folder / "own.toml")).lattice.positions[:, 0] % 5.574681, 0, atol=1e-3)
     assert len(set(lowest[corner])) == 1 and lowest.sum() == 8
     assert len(ase.io.read(folder / "lowest.xyz", ":")) == len(values["energy_mev_per_atom"])
-
-
-@pytest.fixture
-def brief(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
-    """The folder to work in, where limits of the core are measured once instead of five times."""
-    monkeypatch.setattr(roofline, "TRIES", 1)
-    monkeypatch.chdir(folder)
-    (folder / "small.toml").write_text((folder / "own.toml").read_text().replace("[2, 2, 2]", "[1, 2, 2]"))
-    return folder
-
-
-def test_a_benchmark_measures_every_engine_and_a_peer(brief: Path) -> None:
-    fake = PeerKind("fake", Path(__file__).parent / "fake_peer.py", most_sites=8)
-    settings = BenchmarkSettings(seconds=0.01, turns=2, walkers=(1, 2), cells=((1, 2, 2), (2, 2, 2)))
-    found = run_benchmark("small.toml", settings, rivals=Rivals(Path(sys.executable), (fake,)))
-    assert {(rate.n_sites, rate.engine, rate.walkers) for rate in found.rates} == {
-        (8, "fused", 1), (8, "fused", 2), (8, "batched", 1), (8, "batched", 2), (8, "fake", 1), (16, "fused", 1)
-    }  # fmt: skip
-    turns = {(rate.n_sites, rate.engine, rate.walkers): np.array(rate.turns) for rate in found.rates}
-    (ratio,) = found.ratios
-    assert ratio.text == f"{PAIR_MODEL} fused over fake"
-    assert ratio.value.median == pytest.approx(np.median(turns[8, "fused", 1] / turns[8, "fake", 1]))
-    assert {line.n_sites for line in found.rooflines} == {8, 16} and found.machine.versions["fake"] == "1.0"
-    assert any("fake is left out beyond 8 atoms" in note for note in found.notes)
-    text = as_text(found)
-    assert text.index("How many times faster") < text.index("Trials per second") < text.index("Limits of one core")
-    assert all(markdown(table)[1].startswith("| ---") for table in sections(found).values())
-
-
-def test_a_benchmark_of_one_oracle_is_drawn_and_reported(brief: Path) -> None:
-    words = ("--oracles", "pair:pair.toml", "--seconds", "0.01", "--turns", "2", "--walkers", "1", "--composition", "2")
-    files = ("--figure", "b.png", "--out", "b.json", "--report", "b.md")
-    values = told("benchmark", "small.toml", *words, *files, cwd=brief)
-    assert values["n_sites"] == 8 and {rate["oracle"] for rate in values["rates"]} == {"pair:pair.toml"}
-    for time in values["energy_times"]:
-        assert time["call"]["median"] == pytest.approx(time["batch"] * time["each"]["median"])
-    assert "(b.png)" in (brief / "b.md").read_text() and (brief / "b.png").read_bytes().startswith(b"\x89PNG")
-    assert "no program" in refused("benchmark", "small.toml", "--brawl", "no", cwd=brief)
-    assert "not known" in refused("benchmark", "small.toml", "--oracles", "no", cwd=brief)

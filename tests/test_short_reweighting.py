@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from console import call
-from short_cell import SHORT, SYSTEM, TABLE, averages, prepare, refused, told
+from short_cell import SHORT, TABLE, averages, prepare, refused, told
 
-from wanglandau.levels import MEV_PER_RY
 from wanglandau.run_file import read_exact
 from wanglandau.scaling import csv_table, scale, sized_cell
 
