@@ -132,7 +132,8 @@ def neyman_numbers(pilot: ReweightedDensity, n_draws: int, temperatures: np.ndar
     number = np.maximum(member.sum(axis=0), 1)
     variance = (shares**2 @ member - (shares @ member) ** 2 / number) * number  # of the share of the whole stratum
     scatter = np.sqrt(np.maximum(variance, 0.0).mean(axis=0))[open_strata]
-    smooth = np.convolve(scatter, np.ones(SMOOTHED_OVER) / SMOOTHED_OVER, mode="same")
+    smooth = np.convolve(scatter, np.ones(SMOOTHED_OVER) / SMOOTHED_OVER)  # "same" is longer than few strata
+    smooth = smooth[SMOOTHED_OVER // 2 :][: len(scatter)]
     part = np.full(len(open_strata), 1 / len(open_strata))
     if smooth.sum() > 0:
         part = LEAST_SHARE * part + (1 - LEAST_SHARE) * smooth / smooth.sum()
