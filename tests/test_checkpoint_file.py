@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -154,7 +155,7 @@ def test_a_signal_asks_once_and_a_second_one_ends_at_once() -> None:
 
 def test_the_wall_time_leaves_time_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("wanglandau.interruption.time", SimpleNamespace(monotonic=lambda: now[0]))
     with interruptible(1000.0) as interruption:
         now[0] += 939.0
         assert not interruption.due()
