@@ -32,3 +32,8 @@ def valid_above(density: DensityOfStates, energy_range: tuple[float, float] | No
     share = logsumexp(ln_weights[:, edge], axis=1) - logsumexp(ln_weights, axis=1)
     fine = share <= np.log(MAX_EDGE_WEIGHT)
     return float(temperatures[fine][0]) if fine.any() else float("inf")
+
+
+def where_it_holds(lowest: float) -> str:
+    """Say where a density of states holds that was cut off, given what :func:`valid_above` returns."""
+    return f"it holds above {lowest:.0f} K" if np.isfinite(lowest) else "they matter at every temperature"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from wanglandau.cut_range import valid_above
+from wanglandau.cut_range import valid_above, where_it_holds
 from wanglandau.density_of_states import log_total_states
 from wanglandau.errors import InputError
 from wanglandau.levels import MEV_PER_RY, Source
@@ -221,7 +221,7 @@ def _peak(record: RunRecord) -> str:
         return "none"
     lowest = valid_above(density, record.settings.get("energy_range"))
     if peak.temperature < lowest:
-        return f"none above {lowest:.0f} K, where energies that were left out matter"
+        return f"none where energies that were left out do not matter: {where_it_holds(lowest)}"
     model = _model_error(record)
     of_temperature = "" if model is None else f" (sampling) +- {model.peak_temperature_error:.2f} K (model)"
     of_height = "" if model is None else f" (sampling) +- {model.peak_height_error / sites:.4f} (model)"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wanglandau.cut_range import valid_above
+from wanglandau.cut_range import valid_above, where_it_holds
 from wanglandau.sampled_density import SampledDensity, standard_error_rms
 from wanglandau.walkers import MANY_WALKERS
 
@@ -84,7 +84,7 @@ def _limits(sampled: SampledDensity) -> str:
     if sampled.settings.energy_range is None:
         return ""
     lowest = valid_above(sampled.density, sampled.settings.energy_range)
-    return f" Lower energies were left out: it holds above {lowest:.0f} K."
+    return f" Lower energies were left out: {where_it_holds(lowest)}."
 
 
 def _largest_error(sampled: SampledDensity) -> float:

@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def tally(request: pytest.FixtureRequest) -> Tally:
-    """Return the counts of the whole session."""
+    """Return the counts of all tests."""
     return request.config.stash[_TALLY]
 
 

@@ -91,10 +91,10 @@ def thermo(
     written = [path for path in (csv, figure, order_figure, profile) if path is not None]
     text = _thermo_text(curves, written)
     if isinstance(source, DensityOfStates) and (asked := getattr(record, "settings", {}).get("energy_range")):
-        from wanglandau.cut_range import valid_above
+        from wanglandau.cut_range import valid_above, where_it_holds
 
         values["valid_above_k"] = valid_above(source, asked)
-        text += f"\nlower energies were left out: this holds above {values['valid_above_k']:.0f} K only"
+        text += f"\nlower energies were left out: {where_it_holds(values['valid_above_k'])}"
     return Report(text, values)
 
 
