@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from console import call, start
 
+pytestmark = pytest.mark.compiled
+
 PAIR = Path(__file__).parents[1] / "examples" / "pair_models"
 FCC, BCC = f"pair:{PAIR / 'nearest_neighbour_fcc.toml'}", f"pair:{PAIR / 'nearest_neighbour_bcc.toml'}"
 QUICK = ["--runs", "4", "--max-trials", "3000000"]

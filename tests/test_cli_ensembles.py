@@ -11,6 +11,8 @@ import pytest
 from console import call
 from test_cli import BCC, FCC
 
+pytestmark = pytest.mark.compiled
+
 SYSTEM = 'species = ["Cu", "Zn"]\nstructure = "bcc"\nlattice_constant = 2.95\nrepeat = [2, 2, 2]\n'
 SHORT = ("--runs", "4", "--max-trials", "1500000", "--precision", "0.02", "--json")
 

@@ -31,6 +31,8 @@ from wanglandau.stationarity import check_stationarity
 from wanglandau.verdict import judge
 from wanglandau.walkers import flat_weights, make_snapshots
 
+pytestmark = pytest.mark.compiled
+
 ROOT = Path(__file__).parents[1]
 KINDS = ("lattice", "oracle", "move", "observable", "schedule")
 LARGEST_EXAMPLE = 39

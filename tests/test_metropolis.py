@@ -26,6 +26,8 @@ from wanglandau.thermal_chains import Pool, ThermalChains
 from wanglandau.thermal_series import ThermalSeries, equilibration
 from wanglandau.walkers import make_snapshots, make_walkers
 
+pytestmark = pytest.mark.compiled
+
 BCC = alloy_oracle(alloy_lattice("bcc", (2, 2, 2)))
 FCC = alloy_oracle(alloy_lattice("fcc", (2, 2, 2)))
 BCC_TEMPERATURES = np.array([4.0, 5.0, 6.0, 8.0, 12.0])

@@ -24,6 +24,8 @@ from wanglandau.metropolis_inspection import curves_of, describe_metropolis, for
 from wanglandau.thermal_series import ThermalSeries
 from wanglandau.trajectory import read_trajectory
 
+pytestmark = pytest.mark.compiled
+
 Run = Callable[..., int]
 QUICK = ["--temperatures", "900", "600", "--sweeps", "20000", "--precision", "0.5"]
 

@@ -11,6 +11,8 @@ from readme_commands import ROOT, run_page
 
 from wanglandau.cli import main
 
+pytestmark = pytest.mark.compiled
+
 
 def differences(sampled: Path, exact: Path, capsys: pytest.CaptureFixture[str]) -> dict:
     assert main(["compare", str(sampled), str(exact), "--json"]) == 0

@@ -98,6 +98,14 @@ def broken(tally: Tally) -> Breaking:
     return counting
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all of this folder: runs that are killed by the hundred need compiled kernels to end in time."""
+    folder = Path(__file__).parent
+    for item in items:
+        if folder in item.path.parents:
+            item.add_marker(pytest.mark.compiled)
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     target, tally = config.getoption("fault_table", None), config.stash[_TALLY]
     if target is None:
