@@ -98,7 +98,6 @@ def semigrand(
     return sample_metropolis(oracle, None, kelvin(temperatures), settings, progress=False)
 
 
-@pytest.mark.compiled
 @pytest.mark.parametrize(
     ("oracle", "temperatures", "composition"),
     [(BCC, BCC_TEMPERATURES, 8), (FCC, FCC_TEMPERATURES, 16), (FCC, FCC_TEMPERATURES, 8)],
@@ -110,7 +109,6 @@ def test_canonical_averages_are_exact(oracle: PairOracle, temperatures: np.ndarr
     assert (result.series.compositions == composition).all()
 
 
-@pytest.mark.compiled
 @pytest.mark.parametrize(
     ("oracle", "temperatures"), [(BCC, BCC_TEMPERATURES), (FCC, FCC_TEMPERATURES)], ids=["bcc", "fcc"]
 )
