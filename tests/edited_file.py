@@ -8,7 +8,7 @@ from pathlib import Path
 
 import h5py
 
-from wanglandau.seal import seal_file
+from wanglandau.seal import sealed
 
 
 @contextmanager
@@ -16,4 +16,4 @@ def edited(path: Path | str) -> Iterator[h5py.File]:
     """Open a sealed HDF5 file for changes; seal it anew afterwards."""
     with h5py.File(path, "r+") as file:
         yield file
-    seal_file(Path(path))
+    Path(path).write_bytes(sealed(Path(path).read_bytes()))

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from wanglandau.checkpoint_file import checkpoint_of
 from wanglandau.interruption import Interruption
 from wanglandau.oracle import EnergyOracle
 from wanglandau.ranks import OneProcess, Ranks
-from wanglandau.run_checkpoint import checkpoint_of
 from wanglandau.run_keeper import RunKeeper
 from wanglandau.sampled_density import SampledDensity
 from wanglandau.sampling import sample_density

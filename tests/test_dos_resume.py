@@ -14,13 +14,13 @@ import h5py
 import pytest
 import slow_dos
 
-from wanglandau.checkpoint_file import previous_of
+from wanglandau.checkpoint_file import checkpoint_of, previous_of
 from wanglandau.cli import main
 from wanglandau.command_line import EXIT_BAD_INPUT, EXIT_DONE, EXIT_INTERRUPTED, EXIT_NOT_CONVERGED
 from wanglandau.commands import preparation
 from wanglandau.commands.keeping import command_to_go_on
 from wanglandau.keeping_settings import KeepingSettings
-from wanglandau.run_checkpoint import checkpoint_of, read_kept
+from wanglandau.run_checkpoint import read_kept
 from wanglandau.run_keeper import RunKeeper
 from wanglandau.settings import WangLandauSettings
 

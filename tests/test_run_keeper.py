@@ -11,12 +11,13 @@ from interrupted_runs import difference, keeper, sample_in_pieces
 from thread_ranks import run_on
 
 from wanglandau.block import Pace, end_of_piece
+from wanglandau.checkpoint_file import checkpoint_of
 from wanglandau.engine import Engine
 from wanglandau.errors import OracleError
 from wanglandau.lattice import Lattice
 from wanglandau.pair_model import PairOracle
 from wanglandau.ranks import OneProcess, Ranks
-from wanglandau.run_checkpoint import checkpoint_of, read_kept
+from wanglandau.run_checkpoint import read_kept
 from wanglandau.run_state import restore
 from wanglandau.sampled_density import SampledDensity
 from wanglandau.sampling import sample_density

@@ -19,6 +19,7 @@ from wanglandau.atomic_file import remove_leftovers, replacing, sync_folder
 from wanglandau.errors import InputError
 
 MAGIC = b"WLCKPT01"
+SUFFIX = ".checkpoint"
 _HEADER = struct.Struct("<8sQQ")
 _DIGEST_SIZE = hashlib.sha256().digest_size
 MAX_BYTES = 1 << 36
@@ -41,6 +42,11 @@ class Sealed:
     content: bytes
     sequence: int
     warning: str = ""
+
+
+def checkpoint_of(result: Path) -> Path:
+    """Return the checkpoint of the run that writes this result."""
+    return result.with_name(f"{result.name}{SUFFIX}")
 
 
 def previous_of(path: Path) -> Path:

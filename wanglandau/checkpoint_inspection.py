@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from wanglandau.checkpoint_file import checkpoint_exists
-from wanglandau.run_checkpoint import SUFFIX, Kept, checkpoint_of, command_after, read_kept
-from wanglandau.run_lock import holder_of
+from wanglandau.checkpoint_file import SUFFIX, checkpoint_exists, checkpoint_of
+from wanglandau.run_checkpoint import Kept, command_after, read_kept
+from wanglandau.run_lock import holder_of, lock_of
 
 
 def result_of(file: Path) -> Path:
@@ -42,7 +42,7 @@ def describe_unfinished(file: Path) -> tuple[str, dict[str, Any]] | None:
         return None
     out = result_of(file)
     checkpoint = checkpoint_of(out)
-    holder = holder_of(out.with_name(f"{out.name}.lock"))
+    holder = holder_of(lock_of(out))
     if not checkpoint_exists(checkpoint):
         if holder is None:
             return None

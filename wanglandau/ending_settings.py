@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wanglandau.errors import InputError
-from wanglandau.keeping_settings import LONGEST_WALLTIME, SHORTEST_WALLTIME
+from wanglandau.keeping_settings import check_walltime
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,4 @@ class EndingSettings:
     max_walltime: float | None = None
 
     def __post_init__(self) -> None:
-        if self.max_walltime is not None and not SHORTEST_WALLTIME <= self.max_walltime <= LONGEST_WALLTIME:
-            raise InputError(
-                f"max_walltime is {self.max_walltime} s; allowed are {SHORTEST_WALLTIME:g} to {LONGEST_WALLTIME:g}"
-            )
+        check_walltime(self.max_walltime)

@@ -70,10 +70,15 @@ class Interruption:
     def due(self) -> bool:
         """Tell whether work has to end now; to be asked at least once a second."""
         if self.max_walltime is not None and not self.asked.is_set():
-            margin = max(min(MARGIN_SHARE * self.max_walltime, MARGIN_MOST), MARGIN_CHECKPOINTS * self.checkpoint_time)
+            margin = max(self.least_margin, MARGIN_CHECKPOINTS * self.checkpoint_time)
             if time.monotonic() - self._start >= self.max_walltime - margin:
                 self.ask(f"the wall time of {self.max_walltime:g} s is nearly over")
         return self.asked.is_set()
+
+    @property
+    def least_margin(self) -> float:
+        """Seconds before the limit at which work has to end, however short checkpoints take; 0 without a limit."""
+        return min(MARGIN_SHARE * (self.max_walltime or 0.0), MARGIN_MOST)
 
     def remaining(self) -> float | None:
         """Return the seconds until the limit of wall time, None without one."""

@@ -10,6 +10,12 @@ SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.01, 1e6
 SHORTEST_WALLTIME, LONGEST_WALLTIME = 1.0, 1e8
 
 
+def check_walltime(seconds: float | None) -> None:
+    """Raise InputError unless a limit of wall time is a sensible one, or none."""
+    if seconds is not None and not SHORTEST_WALLTIME <= seconds <= LONGEST_WALLTIME:
+        raise InputError(f"max_walltime is {seconds} s; allowed are {SHORTEST_WALLTIME:g} to {LONGEST_WALLTIME:g}")
+
+
 @dataclass(frozen=True)
 class KeepingSettings:
     """When checkpoints are written, and when work ends before it is done.
@@ -30,10 +36,7 @@ class KeepingSettings:
     checkpoint_interval: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.max_walltime is not None and not SHORTEST_WALLTIME <= self.max_walltime <= LONGEST_WALLTIME:
-            raise InputError(
-                f"max_walltime is {self.max_walltime} s; allowed are {SHORTEST_WALLTIME:g} to {LONGEST_WALLTIME:g}"
-            )
+        check_walltime(self.max_walltime)
         if not SHORTEST_INTERVAL <= self.checkpoint_interval <= LONGEST_INTERVAL:
             raise InputError(
                 f"checkpoint_interval is {self.checkpoint_interval} s; allowed are {SHORTEST_INTERVAL:g} to "

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from wanglandau.asked_once import AskedOnce
+from wanglandau.checkpoint_file import checkpoint_of
 from wanglandau.kept_series import KeptSeries
-from wanglandau.result_keeper import ResultKeeper, checkpoint_of
+from wanglandau.result_keeper import ResultKeeper
 from wanglandau.state_tree import pack, unpack
 from wanglandau.tempering import TemperatureExchange
 from wanglandau.thermal_chains import ThermalChains

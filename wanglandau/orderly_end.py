@@ -19,7 +19,7 @@ from types import FrameType
 from typing import ParamSpec, TypeVar
 
 from wanglandau.ending_settings import EndingSettings
-from wanglandau.interruption import GRACE, MARGIN_MOST, MARGIN_SHARE, Interruption, interruptible
+from wanglandau.interruption import GRACE, Interruption, interruptible
 
 PATIENCE = 3.0
 """Seconds from the request to the alarm."""
@@ -62,7 +62,7 @@ def end_asked_for() -> bool:
 def time_left() -> float | None:
     """Return the seconds until the limit of wall time makes the running command end, None where there is no limit."""
     left = [
-        remaining - _margin(interruption)
+        remaining - interruption.least_margin
         for interruption in _running
         if (remaining := interruption.remaining()) is not None
     ]
@@ -80,10 +80,6 @@ class _Rescue:
         self._since = self._since or time.monotonic() - GRACE
         if leave_at_once is not None and not _undisturbed and time.monotonic() - self._since >= LAST_PATIENCE:
             leave_at_once(self._message())
-
-
-def _margin(interruption: Interruption) -> float:
-    return min(MARGIN_SHARE * (interruption.max_walltime or 0.0), MARGIN_MOST)
 
 
 @contextmanager
@@ -165,7 +161,7 @@ def _insisting(interruption: Interruption) -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, alarm)
     interruption.on_request.append(lambda: _set_alarm(PATIENCE))
     if interruption.max_walltime is not None:
-        _set_alarm(max(interruption.max_walltime - _margin(interruption), 1e-3))
+        _set_alarm(max(interruption.max_walltime - interruption.least_margin, 1e-3))
     try:
         yield
     finally:

@@ -10,26 +10,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from wanglandau.checkpoint_file import checkpoint_exists, read_checkpoint, remove_checkpoint, write_checkpoint
+from wanglandau.checkpoint_file import (
+    checkpoint_exists,
+    checkpoint_of,
+    read_checkpoint,
+    remove_checkpoint,
+    write_checkpoint,
+)
 from wanglandau.errors import InputError
 from wanglandau.interruption import Interruption
 from wanglandau.keeping_settings import KeepingSettings
 from wanglandau.orderly_end import ending_in_order, undisturbed
-from wanglandau.run_lock import locked
+from wanglandau.run_lock import lock_of, locked
 from wanglandau.state_tree import pack, unpack
 
 FORM = 1
 """Raised when state of an older form cannot be gone on from."""
-
-
-def lock_of(result: Path) -> Path:
-    """Return the lock file of the run that writes this result."""
-    return result.with_name(f"{result.name}.lock")
-
-
-def checkpoint_of(result: Path) -> Path:
-    """Return the checkpoint of the run that writes this result."""
-    return result.with_name(f"{result.name}.checkpoint")
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -25,7 +25,6 @@ from wanglandau.state_tree import pack, unpack
 
 SCHEMA = 1
 KIND = "dos"
-SUFFIX = ".checkpoint"
 MORE_TRIALS = 4
 """How many times as many trials to propose where those allowed were not enough."""
 MORE_PRECISE = 2
@@ -65,11 +64,6 @@ class Kept:
     progress: dict[str, Any]
     state: PackedState
     sequence: int
-
-
-def checkpoint_of(out: Path) -> Path:
-    """Return where the checkpoint of a result file is kept."""
-    return out.with_name(f"{out.name}{SUFFIX}")
 
 
 def read_kept(path: Path) -> Kept:

@@ -22,6 +22,11 @@ _TRIES, _BETWEEN = 5, 0.05
 """How often, and after how many seconds, a lock is tried again: somebody may just be looking whether it is held."""
 
 
+def lock_of(result: Path) -> Path:
+    """Return the lock file of the run that writes this result."""
+    return result.with_name(f"{result.name}.lock")
+
+
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
     """Hold a lock inside the ``with`` block.

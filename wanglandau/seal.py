@@ -56,15 +56,6 @@ def is_sealed(content: Content) -> bool:
     return True
 
 
-def seal_file(path: Path) -> None:
-    """Write the seal of a file into it, in the place of what stands there; ValueError if there is no place for it."""
-    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as content:
-        place = _place(content)
-        if place is None:
-            raise ValueError(f"{path} has no place for a seal")
-        content[place] = _digest(content, place)
-
-
 def is_sealed_file(path: Path) -> bool:
     """Tell whether a file has a seal; raises as :func:`is_sealed` does, and OSError if it cannot be read."""
     with open(path, "rb") as file:

@@ -17,9 +17,9 @@ from fault_counts import WrongResult
 from forking_server import ForkingServer
 from warm_kernels import ROUNDS_FILE
 
-from wanglandau.checkpoint_file import checkpoint_exists
+from wanglandau.checkpoint_file import checkpoint_exists, checkpoint_of
 from wanglandau.errors import InputError
-from wanglandau.run_checkpoint import checkpoint_of, read_kept
+from wanglandau.run_checkpoint import read_kept
 
 PAIR = 'unlike_bond_energies = [-50.0, 12.0]\nunits = "meV"\n'
 OUT = "run.h5"

@@ -15,8 +15,8 @@ from fault_counts import FaultCount, Tally
 from forking_server import ForkingServer
 from killed_runs import FINISHED, WORDS, KilledRun, check_same, random_instant
 
-from wanglandau.checkpoint_file import write_checkpoint
-from wanglandau.run_checkpoint import Kept, PackedState, checkpoint_of, pack_kept, read_kept
+from wanglandau.checkpoint_file import checkpoint_of, write_checkpoint
+from wanglandau.run_checkpoint import Kept, PackedState, pack_kept, read_kept
 from wanglandau.run_state import _CLASSES
 from wanglandau.state_tree import pack, unpack
 

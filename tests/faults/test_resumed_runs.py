@@ -15,8 +15,7 @@ from forking_server import ForkingServer, forking_server
 from killed_runs import FINISHED, KilledRun, check_same, contents
 from test_kills import spoil, wait_for_checkpoint
 
-from wanglandau.checkpoint_file import previous_of
-from wanglandau.run_checkpoint import checkpoint_of
+from wanglandau.checkpoint_file import checkpoint_of, previous_of
 from wanglandau.run_header import FREE
 from wanglandau.settings import WangLandauSettings
 

@@ -154,8 +154,8 @@ def _check(files: Files, oracle: EnergyOracle, settings: WangLandauSettings) -> 
 
 def _sample(job: Job, ranks: Ranks, interruption: Interruption) -> tuple[RunRecord | SemigrandRecord | None, str]:
     """Sample, unless the result is there already, and write it; the first process returns it and says what it did."""
+    from wanglandau.checkpoint_file import checkpoint_of
     from wanglandau.commands.keeping import by_first, check_free, end_at_once, finished_result
-    from wanglandau.run_checkpoint import checkpoint_of
     from wanglandau.run_keeper import RunKeeper
     from wanglandau.sampling import sample_density
 

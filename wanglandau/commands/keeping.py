@@ -21,7 +21,7 @@ from wanglandau.lattice import Lattice
 from wanglandau.run_checkpoint import read_kept
 from wanglandau.run_file import RunRecord
 from wanglandau.run_header import differences, plain_settings
-from wanglandau.run_lock import locked
+from wanglandau.run_lock import lock_of, locked
 from wanglandau.semigrand_file import SemigrandRecord, read_any_result
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def one_writer(out: Path, ranks: Ranks) -> Iterator[None]:
     with ExitStack() as stack:
         if ranks.rank == 0:
             try:
-                stack.enter_context(locked(out.with_name(f"{out.name}.lock"), str(out)))
+                stack.enter_context(locked(lock_of(out), str(out)))
             except InputError as error:
                 failure = error
         if ranks.gather(np.array([failure is not None])).any():
