@@ -69,6 +69,15 @@ def test_interrupted_is_uninterrupted_bit_for_bit(case: str, tmp_path: Path, mon
     assert not difference(whole, pieces)
 
 
+def test_precision_is_looked_at_when_it_would_have_been(tmp_path: Path) -> None:
+    """A calculation that ends early ends at the same trial, however often it was gone on with before."""
+    settings = WangLandauSettings(runs=4, max_trials=1_000_000, precision=0.04, threads=2)
+    whole = sample_density(pair(), 8, settings, progress=False)
+    pieces, interrupted = sample_in_pieces(tmp_path / "run.h5", pair, 8, settings, [8] * 60)
+    assert not difference(whole, pieces)
+    assert interrupted > 5 and max(whole.diagnostics()["trials"]) < settings.max_trials
+
+
 class Failing(Uncompiled):
     """Fails once, after so many calls."""
 
