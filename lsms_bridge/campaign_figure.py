@@ -51,8 +51,7 @@ def campaign_figure(path: str | os.PathLike[str], system: str, records: Sequence
         residual.legend()
         failed = sum(bool(attempt["failure"]) for record in records for attempt in record.attempts)
         given_up = len(records) - len(done)
-        figure.suptitle(f"{system}: {failed} failed runs, {given_up} given up", x=0.008, ha="left", fontsize=10)
-        save_figure(figure, path, "")
+        save_figure(figure, path, "", f"{system}: {failed} failed runs, {given_up} given up")
 
 
 def _bins(values: np.ndarray) -> int:

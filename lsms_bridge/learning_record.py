@@ -26,8 +26,9 @@ from typing import Any
 
 from lsms_bridge.generation import Generation
 from surrogate.dataset import Dataset, load_dataset, save_dataset
-from surrogate.kept_results import read_json, refuse_others, write_json
+from surrogate.kept_results import read_json, write_json
 from wanglandau.errors import InputError
+from wanglandau.run_description import refuse_different
 
 SCHEMA = 1
 LOOP, START, DATASET, COMMITTEE, SUMMARY = (
@@ -74,7 +75,7 @@ class LearningFolder:
         """
         wanted = json.loads(json.dumps({"schema": SCHEMA, "start": start.digest, **of}))
         if (self.path / LOOP).is_file():
-            refuse_others(self.path, "a loop", read_json(self.path / LOOP), wanted)
+            refuse_different(self.path, read_json(self.path / LOOP), wanted, "choose another folder")
             return
         save_dataset(start, self.path / START)
         write_json(self.path / LOOP, wanted)

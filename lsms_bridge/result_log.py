@@ -24,6 +24,7 @@ from wanglandau.atomic_file import sync_folder
 from wanglandau.errors import InputError
 from wanglandau.json_text import parse_json
 from wanglandau.lattice import Lattice
+from wanglandau.run_description import refuse_different
 from wanglandau.run_lock import lock_file
 
 LOG_NAME = "results.jsonl"
@@ -307,13 +308,8 @@ _NUMBERS = (
 
 def _check_header(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     then, now = _flat(found), _flat(json.loads(json.dumps(wanted)))
-    names = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
-    if names:
-        differences = "; ".join(f"{name} was {then.get(name)!r}, is {now.get(name)!r}" for name in names)
-        raise InputError(
-            f"{path} holds results of another lattice or of other settings ({differences}); "
-            "name another folder in the configuration, or take the old settings and the --repeat of the campaign"
-        )
+    remedy = "name another folder in the configuration, or take the old settings and the --repeat of the campaign"
+    refuse_different(path, then, now, remedy)
 
 
 def _flat(header: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,26 +44,3 @@ def read_json(file: Path, *needed: str) -> dict[str, Any]:
     if lacking := set(needed) - set(values):
         raise InputError(f"{file} is damaged: {min(lacking)} is missing; delete it to have it made again")
     return values
-
-
-def refuse_others(holder: Path, what: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Make sure that results were made with the same settings.
-
-    Parameters
-    ----------
-    holder : Path
-        File or folder that holds them.
-    what : str
-        What it holds.
-    found, wanted : mapping
-
-    Raises
-    ------
-    InputError
-        If one of the wanted is missing or another.
-    """
-    for name, value in wanted.items():
-        if found.get(name) != value:
-            raise InputError(
-                f"{holder} holds {what} with {name} {found.get(name)!r}, not {value!r}; choose another folder"
-            )

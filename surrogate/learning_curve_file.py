@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from surrogate.dataset import Dataset
-from surrogate.kept_results import read_json, refuse_others, write_json
+from surrogate.kept_results import read_json, write_json
 from surrogate.learning_curve import Curve
 from surrogate.learning_curve_settings import LearningCurveSettings
+from wanglandau.run_description import refuse_different
 
 SCHEMA = 1
 
@@ -41,7 +42,7 @@ class CurveFile:
         self._of: dict[str, Any] = {"schema": SCHEMA, "system": system, "dataset": dataset.digest, "sizes": sizes}
         self._of |= settings.of_result()
         kept: dict[str, Any] = read_json(path, "of", "curves") if path.is_file() else {"of": self._of, "curves": []}
-        refuse_others(path, "curves", kept.get("of", {}), self._of)
+        refuse_different(path, kept.get("of", {}), self._of, "choose another folder")
         self._curves: list[dict[str, Any]] = kept.get("curves", [])
 
     def find(self, architecture: str, tasks: tuple[str, ...]) -> Curve | None:

@@ -68,8 +68,7 @@ class Parity:
                 rmse = float(np.sqrt(np.mean(error**2)))
                 above.set(title=f"{what}: RMSE {rmse:.3g} {unit}", ylabel=f"predicted ({unit})")
                 below.set(xlabel=f"{what}, reference ({unit})", ylabel=f"error ({unit})")
-            figure.suptitle(title, x=0.008, ha="left", fontsize=10)
-            save_figure(figure, path, note)
+            save_figure(figure, path, note, title)
 
 
 def _scatter(panel: Axes, x: np.ndarray, y: np.ndarray) -> None:

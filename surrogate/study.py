@@ -20,7 +20,7 @@ from tqdm import tqdm
 from surrogate.dataset import Dataset
 from surrogate.evaluation import evaluate, symmetry_spread
 from surrogate.fitting import Predictor, describe_dataset
-from surrogate.kept_results import read_json, refuse_others, write_json
+from surrogate.kept_results import read_json, write_json
 from surrogate.machine import gpu_name, require_gpu
 from surrogate.network_predictions import predict
 from surrogate.ordering import Ordering
@@ -38,6 +38,7 @@ from surrogate.study_settings import StudySettings
 from surrogate.study_splits import StudySplits, make_splits
 from wanglandau.atomic_file import replacing
 from wanglandau.orderly_end import Interrupted, stop_if_asked
+from wanglandau.run_description import refuse_different
 from wanglandau.run_lock import locked
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
@@ -160,7 +161,7 @@ def _claim(study: Study) -> None:
         return
     found = read_json(file)
     for part in ("settings", "dataset"):
-        refuse_others(study.folder, "a study", found.get(part, {}), wanted[part])
+        refuse_different(study.folder, found.get(part, {}), wanted[part], "choose another folder")
 
 
 def _dense(model: StudyModel, study: Study) -> tuple[list[dict[str, Any]], dict[str, Any]]:

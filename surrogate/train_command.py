@@ -198,7 +198,7 @@ class _Task:
             If another model has the name.
         """
         from surrogate.ensemble_artefact import Ensemble, load_model
-        from wanglandau.result_keeper import refuse_different
+        from wanglandau.run_description import refuse_different
 
         if self.settings is None or not target.exists():
             return None

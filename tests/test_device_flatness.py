@@ -28,6 +28,7 @@ def _crowd(oracle: EnergyOracle) -> Crowd:
     return Crowd(LockStep(energies), torch.device("cpu"))
 
 
+@pytest.mark.compiled
 def test_flat_on_levels_of_a_pair_model() -> None:
     walkers = fcc_walkers(512, 5, MIDDLE)
     weights = fcc_weights(walkers, MIDDLE)
@@ -66,6 +67,7 @@ def _dense_network() -> EnergyOracle:
     return Network(lattice, network)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("spoilt", [False, True])
 def test_flat_on_every_configuration_of_a_dense_network(spoilt: bool) -> None:
     oracle = _dense_network()

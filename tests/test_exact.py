@@ -73,11 +73,13 @@ class TestTables:
         assert table(levels) == expected and levels.n_states == comb(32, composition)
         assert table(fcc_all.at_composition(32 - composition)) == expected
 
+    @pytest.mark.compiled
     def test_one_composition_alone_is_the_same(self, cuau: System, fcc_all: ExactLevels, tmp_path: Path) -> None:
         levels = exact_levels(ising(cuau.lattice), 8, cache_folder=tmp_path, progress=False)
         assert table(levels) == FCC_8 and levels.composition == 8 and (levels.compositions == 8).all()
         np.testing.assert_array_equal(levels.ground_state_keys[8], fcc_all.ground_state_keys[8])
 
+    @pytest.mark.compiled
     def test_bcc_levels(self, bcc_half: ExactLevels) -> None:
         assert table(bcc_half) == BCC_16
 
@@ -95,6 +97,7 @@ class TestTables:
         half = {64 - 2 * u: g for u, g in table(levels.at_composition(8)).items()}
         assert half == {-64: 2, -36: 128, -16: 1568, -4: 6272, 0: 4900}
 
+    @pytest.mark.compiled
     def test_all_compositions_at_zero_field(self, fcc_all: ExactLevels) -> None:
         energies, degeneracies = fcc_all.over_compositions()
         assert len(energies) == 53 and fcc_all.n_states == sum(degeneracies.tolist()) == 2**32
@@ -110,6 +113,7 @@ class TestTables:
 
 
 class TestThermodynamics:
+    @pytest.mark.compiled
     def test_fcc(self, cuau: System, fcc_all: ExactLevels) -> None:
         half, quarter = (fcc_all.at_composition(c) for c in (16, 8))
         canonical = Canonical(half.energies, half.degeneracies, cuau.lattice)
@@ -123,6 +127,7 @@ class TestThermodynamics:
             (1.95228, 0.721854), abs=1e-5
         )
 
+    @pytest.mark.compiled
     def test_bcc(self, fept: System, bcc_half: ExactLevels) -> None:
         canonical = Canonical(bcc_half.energies, bcc_half.degeneracies, fept.lattice)
         assert canonical.energy_and_capacity(4.0) == pytest.approx((-3.84287596, 0.29972477), abs=1e-8)
@@ -136,6 +141,7 @@ class TestThermodynamics:
 
 
 class TestGroundStates:
+    @pytest.mark.compiled
     def test_fcc_ground_states(self, cuau: System, fcc_all: ExactLevels) -> None:
         """L1_0 is among the lowest at 16/16 and L1_2 at 8/24, with all their degenerate stackings."""
         for composition, name, degeneracy in ((16, "L1_0", 42), (16, "40", 42), (8, "L1_2-A3B", 16)):
@@ -145,6 +151,7 @@ class TestGroundStates:
             members = occupations_from_keys(keys, 32)[:, cuau.lattice.symmetry].reshape(-1, 32)
             assert len(np.unique(members, axis=0)) == degeneracy
 
+    @pytest.mark.compiled
     def test_bcc_ground_state_is_b2(self, fept: System, bcc_half: ExactLevels) -> None:
         key = canonical_keys(fept.lattice.symmetry, ordered_structure(fept.lattice, "B2")[None])
         np.testing.assert_array_equal(bcc_half.ground_state_keys[16], key)
@@ -219,6 +226,7 @@ class TestLevels:
         np.testing.assert_allclose(merged, [0.1 + 4e-10, 0.1 + 1e-8, 0.3], rtol=0, atol=1e-16)
         assert merged[2] == 0.3
 
+    @pytest.mark.compiled
     def test_binned_levels_count_every_configuration(self, fcc_all: ExactLevels) -> None:
         levels = fcc_all.at_composition(16)
         grid = EnergyGrid.covering(levels.energies.min(), levels.energies.max(), 4.0)

@@ -121,9 +121,9 @@ def test_curves_are_kept_and_belong_to_their_settings(data: Dataset, tmp_path: P
     found = again.find("dense", ("energy",))
     assert found is not None and np.array_equal(found.errors["energy"], curve.errors["energy"])
     assert again.find("lattice", ("energy",)) is None and again.find("dense", ("charge",)) is None
-    with pytest.raises(InputError, match="holds curves with sizes"):
+    with pytest.raises(InputError, match="sizes was"):
         CurveFile(path, data, "cuau", [30], SETTINGS)
-    with pytest.raises(InputError, match="holds curves with epochs 2, not 3"):
+    with pytest.raises(InputError, match="epochs was 2, is 3"):
         CurveFile(path, data, "cuau", [20], LearningCurveSettings(splits=3, epochs=3))
     path.write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match="is damaged"):

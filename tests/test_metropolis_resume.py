@@ -22,6 +22,8 @@ from wanglandau.metropolis_file import read_metropolis
 from wanglandau.orderly_end import stop_if_asked
 from wanglandau.run_lock import locked
 
+pytestmark = pytest.mark.compiled
+
 WORDS = ["metropolis", "bcc.toml", "--oracle", "pair:nn.toml"]
 QUICK = [*WORDS, "--temperatures", "600", "900", "--sweeps", "1500", "--precision", "0.01"]
 TRAJECTORY = ["--trajectory", "t.h5"]

@@ -107,6 +107,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.compiled
 @needs_mpi
 @pytest.mark.parametrize("n", [2, 4])
 def test_every_process_gathers_the_rows_of_all_in_order(results: Path, n: int) -> None:
@@ -120,11 +121,13 @@ def test_every_process_gathers_the_rows_of_all_in_order(results: Path, n: int) -
                 assert found.tobytes() == wanted.tobytes()
 
 
+@pytest.mark.compiled
 @needs_mpi
 def test_processes_out_of_step_are_noticed_by_all(results: Path) -> None:
     assert sorted(path.name for path in results.glob("refused-*")) == [f"refused-{rank}" for rank in range(4)]
 
 
+@pytest.mark.compiled
 @needs_mpi
 def test_the_number_of_processes_changes_no_bit(results: Path) -> None:
     alone = sample_density(mpi_programs.pair(), 16, mpi_programs.WINDOWED, progress=False)
@@ -138,6 +141,7 @@ def test_the_number_of_processes_changes_no_bit(results: Path) -> None:
             assert sorted(found) == sorted(expected) and not different
 
 
+@pytest.mark.compiled
 @needs_mpi
 def test_exchange_between_processes_keeps_histograms_flat_under_exact_weights(results: Path) -> None:
     with np.load(results / "flat-0-of-2.npz") as histograms:

@@ -152,6 +152,7 @@ class TestList:
         orbits = enumerate_orbits(fept.lattice, None)
         assert len(orbits) == 8_773_024 and int(orbits.sizes.sum(dtype=np.uint64)) == 2**32
 
+    @pytest.mark.compiled
     def test_threads_do_not_change_the_result(self, fept: System) -> None:
         (one, _), (three, _) = (list_orbits(fept.lattice.symmetry, 8, n_threads) for n_threads in (1, 3))
         np.testing.assert_array_equal(one, three)

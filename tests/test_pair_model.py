@@ -92,6 +92,7 @@ class TestEveryCell:
         assert np.unique(oracle.energies(row[oracle.lattice.symmetry])).size == 1
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("flipping", [False, True])
 def test_long_walks_with_masks_and_with_fields_are_the_same(flipping: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     oracle = PairOracle(Lattice.cubic("sc", CUAU, 7.3, (4, 4, 2)), [-0.003, 0.0011, 0.00037])

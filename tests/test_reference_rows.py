@@ -37,6 +37,8 @@ from wanglandau.exact import exact_levels
 from wanglandau.sampled_density import SampledDensity
 from wanglandau.walkers import flat_weights, make_snapshots, make_walkers
 
+pytestmark = pytest.mark.compiled
+
 MIN_P = 1e-4
 ALLOYS = {
     (FCC, 16): ((1.6, 3.0), (2.0, 4.0)),

@@ -76,6 +76,7 @@ class TestIsing:
         unlike = ising.unlike_bonds(ising_oracle(4).energies(rows))
         np.testing.assert_array_equal(ising_energy(unlike, 4), energies)
 
+    @pytest.mark.compiled
     @pytest.mark.parametrize("length", [4, 8])
     def test_transfer_matrix(self, length: int) -> None:
         counts = joint_counts(square_lattice(length), axis=0)
@@ -203,6 +204,7 @@ class TestAlloys:
         assert ordering_energy(lowest, 192) == -64 and fcc.over_compositions()[lowest] == 42
         assert len(bcc.at_composition(16)) == 40 and bcc.at_composition(8)[64] == 29684 and max(bcc.counts[8]) == 64
 
+    @pytest.mark.compiled
     def test_every_composition_by_enumeration_of_fcc(self) -> None:
         assert enumerated_table(*FCC).counts == joint_table(*FCC).counts
 
@@ -210,6 +212,7 @@ class TestAlloys:
     def test_every_composition_by_enumeration_of_bcc(self) -> None:
         assert enumerated_table(*BCC).counts == joint_table(*BCC).counts
 
+    @pytest.mark.compiled
     @pytest.mark.parametrize("cell", [FCC, BCC, LONG_FCC, LONG_BCC])
     def test_moments_at_every_composition(self, cell: tuple) -> None:
         """Number and first two moments of the unlike bonds of random configurations at fixed composition."""
@@ -226,6 +229,7 @@ class TestAlloys:
             assert sum(u * g for u, g in counts.items()) == comb(n, b) * table.n_bonds * unlike
             assert sum(u * u * g for u, g in counts.items()) == comb(n, b) * second
 
+    @pytest.mark.compiled
     def test_ground_states_of_long_fcc(self) -> None:
         """Every layer along an axis is an antiferromagnet of its own: 2**8 + 2 * 2**4, L1_0 counted twice each way."""
         table = joint_table(*LONG_FCC)
@@ -268,6 +272,7 @@ class TestAlloys:
         assert found == pytest.approx(expected, rel=1e-10)
         assert found.n_second < 8 < complete_bipartite_table().semi_grand(7.0, 3.0).n_second
 
+    @pytest.mark.compiled
     def test_exchange_of_species(self) -> None:
         """The chemical potential favours the second species; without it both are alike and the field is zero."""
         table = joint_table(*LONG_FCC)

@@ -111,6 +111,7 @@ def test_a_perfect_cheap_oracle_gives_the_density_back() -> None:
     assert (curves.spread == 0).all() and (curves.unseen == 0).all()
 
 
+@pytest.mark.compiled
 def test_errors_of_the_cheap_density_are_carried_on() -> None:
     exact = density_of(CHEAP, 16, 150)
     curves = of_fcc(1, noisy(exact, 0.3, 8, 5)).density.thermodynamics(TEMPERATURES)
@@ -122,6 +123,7 @@ def test_errors_of_the_cheap_density_are_carried_on() -> None:
     assert more > 1.1
 
 
+@pytest.mark.compiled
 def test_neyman_allocation_lowers_errors() -> None:
     even = of_fcc(4).density.thermodynamics(TEMPERATURES)
     better = of_fcc(4, allocation="neyman").density.thermodynamics(TEMPERATURES)
@@ -130,6 +132,7 @@ def test_neyman_allocation_lowers_errors() -> None:
     assert np.median(better.effective) > 1.3 * np.median(even.effective)
 
 
+@pytest.mark.compiled
 def test_looks_are_uniform_inside_a_bin() -> None:
     density = density_of(CHEAP_BCC, 8, 12)
     looks = look_into_bins(Engine.fastest(CHEAP_BCC), density, 3000, np.random.SeedSequence(3))
@@ -148,6 +151,7 @@ def test_looks_are_uniform_inside_a_bin() -> None:
     assert float(np.sqrt(np.mean(np.square(scores)))) < 1.8  # looks of one walker know a little of each other
 
 
+@pytest.mark.compiled
 def test_bins_of_few_orbits_are_listed_and_counted() -> None:
     density = density_of(CHEAP, 16, 150)
     looks = looks_at_fcc()
@@ -164,6 +168,7 @@ def test_bins_of_few_orbits_are_listed_and_counted() -> None:
     assert listed_orbits(FCC, few[:3]) is None  # met too rarely to tell
 
 
+@pytest.mark.compiled
 def test_draws_follow_ln_g_within_a_stratum() -> None:
     density = density_of(CHEAP, 16, 150)
     looks = looks_at_fcc()
@@ -177,6 +182,7 @@ def test_draws_follow_ln_g_within_a_stratum() -> None:
     assert drawn.sum() == drawn[members].sum() and np.abs(drawn[members] - 2000 * share).max() <= 1.0 + 1e-9
 
 
+@pytest.mark.compiled
 def test_same_seed_asks_for_the_same_configurations_once_each() -> None:
     asked = [Watched(DEAR), Watched(DEAR), Watched(DEAR)]
     seeds = (1, 1, 2)
@@ -189,6 +195,7 @@ def test_same_seed_asks_for_the_same_configurations_once_each() -> None:
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
+@pytest.mark.compiled
 def test_weak_overlap_is_named_and_not_trusted() -> None:
     far = PairOracle(FCC, [60 * MEV, -150 * MEV])
     found = reweight(CHEAP, density_of(CHEAP, 16, 150), far, ReweightingSettings(calls=100), progress=False)

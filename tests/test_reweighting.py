@@ -40,6 +40,7 @@ def worst_z(ours: object, theirs: object, names: tuple[str, ...]) -> float:
     return float(np.max(z))
 
 
+@pytest.mark.compiled
 def test_canonical_averages_at_five_temperatures(exact: ExactLevels) -> None:
     settings = WangLandauSettings(runs=8, max_trials=400_000, precision=1e-9, observables=False)
     density = sample_density(ORACLE, 8, settings, progress=False).density
@@ -55,6 +56,7 @@ def sources(levels: ExactLevels) -> Mapping[int, Source]:
     return {n: Levels.exact(16, one.energies, one.degeneracies) for n, one in enumerate(every)}
 
 
+@pytest.mark.compiled
 def test_semigrand_averages_at_five_temperatures_and_fields(exact: ExactLevels) -> None:
     settings = WangLandauSettings(runs=8, max_trials=1_500_000, precision=1e-9, ensemble="semigrand")
     sampled = sample_density(ORACLE, None, settings, progress=False)

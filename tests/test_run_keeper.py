@@ -10,7 +10,7 @@ import pytest
 from interrupted_runs import difference, keeper, sample_in_pieces
 from thread_ranks import run_on
 
-from wanglandau.block import Pace, end_of_piece
+from wanglandau.block import PieceLength, end_of_piece
 from wanglandau.checkpoint_file import checkpoint_of
 from wanglandau.engine import Engine
 from wanglandau.errors import OracleError
@@ -56,13 +56,14 @@ CASES = {
 }
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_interrupted_is_uninterrupted_bit_for_bit(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changed, oracle, composition = CASES[case]
     settings = WangLandauSettings(**{"runs": 2, "max_trials": 200_000, "precision": 1e-6, "threads": 2} | changed)
     whole = sample_density(oracle(), composition, settings, progress=False)
     rng = np.random.default_rng(7)
-    monkeypatch.setattr(Pace, "learn", lambda pace, *_: setattr(pace, "rounds", int(rng.integers(1, 600))))
+    monkeypatch.setattr(PieceLength, "learn", lambda pace, *_: setattr(pace, "rounds", int(rng.integers(1, 600))))
     ends_at = [1, 2, 3, *rng.integers(2, 40, 8).tolist()]
     pieces, interrupted = sample_in_pieces(tmp_path / "run.h5", oracle, composition, settings, ends_at)
     assert interrupted > 5

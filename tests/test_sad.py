@@ -125,6 +125,7 @@ def likeliest_energy(temperature: float) -> float:
     return float(energies[np.argmax(weight)])
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("temperature", [COLD, 2 * COLD])
 def test_the_range_of_interest_ends_at_the_likeliest_energies(temperature: float) -> None:
     settings = WangLandauSettings(lowest_temperature=temperature)
@@ -156,6 +157,7 @@ def test_a_colder_walk_reaches_lower() -> None:
     assert likeliest_energy(COLD / 3) < likeliest_energy(COLD) < likeliest_energy(2 * COLD) < likeliest_energy(1e9)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("production", [True, False])
 def test_sampling_with_a_lowest_temperature_agrees_with_exact_levels(production: float) -> None:
     settings = WangLandauSettings(

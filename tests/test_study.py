@@ -100,9 +100,9 @@ def test_a_finished_study_is_read_and_not_made_again(
 
 
 def test_another_study_in_the_folder_is_refused(data: Dataset, finished: tuple[Path, list[ModelResult]]) -> None:
-    with pytest.raises(InputError, match="holds a study with epochs 4, not 5"):
+    with pytest.raises(InputError, match="epochs was 4, is 5"):
         run_study(Study(data, "cuau", StudySettings(splits=2, epochs=5, paper_epochs=3), finished[0]), MODELS)
-    with pytest.raises(InputError, match="holds a study with digest"):
+    with pytest.raises(InputError, match="digest was"):
         run_study(Study(data.select(np.arange(150)), "cuau", SETTINGS, finished[0], quiet=True), MODELS)
 
 

@@ -24,7 +24,7 @@ FIRST_PIECE = 1000
 
 
 @dataclass
-class Pace:
+class PieceLength:
     """How many rounds of compiled trials a piece has, as measured so far."""
 
     rounds: int = FIRST_PIECE
@@ -49,13 +49,13 @@ class Block:
         Rounds.
     measurement : Measurement
         What measures the states on the way of walks in production.
-    pace : Pace
+    pace : PieceLength
     """
 
     start: int
     length: int
     measurement: Measurement
-    pace: Pace
+    pace: PieceLength
 
     def advance(self, engine: Engine, walks: list[Walk], executor: Executor | None) -> bool:
         """Advance walks, those of this process, to the end of the block, or until told to pause or to stop.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from ase import units
 
-from wanglandau.block import Block, Pace
+from wanglandau.block import Block, PieceLength
 from wanglandau.density_of_states import log_total_states
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.engine import Engine
@@ -86,7 +86,7 @@ class Calculation:
         Rounds from which on the precision is looked at again.
     error : float
         Standard error of ln g at the last look, rms over the bins; inf as long as there was none.
-    pace : Pace
+    pace : PieceLength
         How many rounds at a time; no part of the state.
     """
 
@@ -106,7 +106,7 @@ class Calculation:
     reviewed: int = 0
     next_look: float = 0.0
     error: float = float("inf")
-    pace: Pace = field(default_factory=Pace)
+    pace: PieceLength = field(default_factory=PieceLength)
 
     @property
     def n_sites(self) -> int:

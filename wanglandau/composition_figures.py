@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wanglandau.errors import InputError
-from wanglandau.figure_style import MARK, SAMPLED, TEMPERATURE_LABEL, new_figure, save_figure
+from wanglandau.figure_style import MARK, SAMPLED, TEMPERATURE_LABEL, name_of_cell, new_figure, row_height, save_figure
 from wanglandau.levels import BOLTZMANN, MEV_PER_RY
 from wanglandau.mixing import Mixing
 
@@ -41,15 +41,14 @@ def mixing_figure(path: str | os.PathLike[str], mixing: Mixing, species: Sequenc
     InputError
         If matplotlib is not installed or cannot write such a file.
     """
-    with new_figure(8.2, 3.5 if not note else 3.75) as figure:
+    with new_figure(8.2, row_height(note)) as figure:
         left, right = figure.subplots(1, 2)
         _draw_free_energy(left, mixing)
         _draw_exchange(right, mixing)
         for panel in (left, right):
             panel.set(xlim=(-0.02, 1.02), xlabel=_fraction_label(species))
-        title = f"{species[0]}-{species[1]}, {mixing.n_sites} atoms, {mixing.temperature:g} K"
-        figure.suptitle(title, x=0.008, ha="left", fontsize=10)
-        save_figure(figure, path, note)
+        title = f"{name_of_cell(species, mixing.n_sites, None)}, {mixing.temperature:g} K"
+        save_figure(figure, path, note, title)
 
 
 def phase_diagram_figure(
@@ -87,9 +86,7 @@ def phase_diagram_figure(
         right.set(xlabel=DELTA_MU_LABEL, title="coexistence (equal weight)")
         margin = max(1.0, 0.03 * float(np.ptp(temperatures)))
         left.set_ylim(temperatures.min() - margin, temperatures.max() + margin)
-        title = f"{species[0]}-{species[1]}, {diagram[0].n_sites} atoms"
-        figure.suptitle(title, x=0.008, ha="left", fontsize=10)
-        save_figure(figure, path, note)
+        save_figure(figure, path, note, name_of_cell(species, diagram[0].n_sites, None))
 
 
 def composition_errors_figure(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,10 @@ from wanglandau.figure_style import (
     MARK,
     TEMPERATURE_LABEL,
     mark_peak,
+    name_of_cell,
+    name_of_oracle,
     new_figure,
+    row_height,
     save_figure,
 )
 from wanglandau.levels import MEV_PER_RY, Levels
@@ -51,7 +53,7 @@ def exact_figure(path: str | os.PathLike[str], record: ExactRecord, *, note: str
         If matplotlib is not installed or cannot write such a file.
     """
     levels = record.levels
-    with new_figure(8.2, 3.5 if not note else 3.75) as figure:
+    with new_figure(8.2, row_height(note)) as figure:
         left, right = figure.subplots(1, 2)
         if levels.composition is None:
             _draw_map(figure, left, levels, record.system["species"])
@@ -59,8 +61,7 @@ def exact_figure(path: str | os.PathLike[str], record: ExactRecord, *, note: str
         else:
             _draw_levels(left, levels)
             _draw_capacity(right, Levels.exact(levels.n_sites, levels.energies, levels.degeneracies))
-        figure.suptitle(_title(record), x=0.008, ha="left", fontsize=10)
-        save_figure(figure, path, note)
+        save_figure(figure, path, note, _title(record))
 
 
 def _draw_levels(panel: Axes, levels: ExactLevels) -> None:
@@ -125,10 +126,6 @@ def _draw_peaks(panel: Axes, levels: ExactLevels, species: list[str]) -> None:
 
 
 def _title(record: ExactRecord) -> str:
-    first, second = record.system["species"]
-    n_sites, composition = record.levels.n_sites, record.levels.composition
-    what = f"{first}-{second}, {n_sites} atoms, all compositions"
-    if composition is not None:
-        what = f"{first}$_{{{n_sites - composition}}}${second}$_{{{composition}}}$"
-    kind, _, argument = record.oracle["name"].partition(":")
-    return f"{what}: exact, energies from {f'{kind}:{Path(argument).name}' if argument else kind}"
+    cell = name_of_cell(record.system["species"], record.levels.n_sites, record.levels.composition)
+    which = ", all compositions" if record.levels.composition is None else ""
+    return f"{cell}{which}: exact, energies from {name_of_oracle(record.oracle['name'])}"

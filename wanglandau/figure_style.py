@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from math import floor, log10
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wanglandau.errors import InputError
@@ -66,14 +67,42 @@ def new_figure(width: float, height: float) -> Iterator[Figure]:
         yield Figure(figsize=(width, height), layout="constrained")
 
 
-def save_figure(figure: Figure, path: str | os.PathLike[str], note: str) -> None:
-    """Print the note below the panels and write the file.
+def row_height(note: str) -> float:
+    """Return the height, in inches, of a figure with one row of panels, with room for a note where there is one."""
+    return 3.75 if note else 3.5
+
+
+def name_of_cell(species: Sequence[str], n_sites: int, composition: int | None) -> str:
+    """Name the cell as titles do, by its formula where all it shows has one composition.
+
+    >>> name_of_cell(("Cu", "Au"), 32, None)
+    'Cu-Au, 32 atoms'
+    """
+    if composition is None:
+        return f"{species[0]}-{species[1]}, {n_sites} atoms"
+    return f"{species[0]}$_{{{n_sites - composition}}}${species[1]}$_{{{composition}}}$"
+
+
+def name_of_oracle(specification: str) -> str:
+    """Name an oracle as titles do, a file without its folder.
+
+    >>> name_of_oracle("surrogate:models/cuau.safetensors")
+    'surrogate:cuau.safetensors'
+    """
+    kind, _, argument = specification.partition(":")
+    return f"{kind}:{Path(argument).name}" if argument else kind
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str], note: str, title: str = "") -> None:
+    """Print the title above and the note below the panels and write the file.
 
     Raises
     ------
     InputError
         If matplotlib cannot write such a file.
     """
+    if title:
+        figure.suptitle(title, x=0.008, ha="left", fontsize=10)
     if note:
         lines = textwrap.wrap(note, int(NOTE_WIDTH * figure.get_figwidth()))
         figure.supxlabel("\n".join(lines), x=0.008, ha="left", fontsize=7.5, color="0.3")

@@ -7,7 +7,6 @@ The sampled curve is blue with a band of one standard error, the exact one black
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,10 @@ from wanglandau.figure_style import (
     SAMPLED,
     TEMPERATURE_LABEL,
     mark_peak,
+    name_of_cell,
+    name_of_oracle,
     new_figure,
+    row_height,
     save_figure,
 )
 from wanglandau.levels import MEV_PER_RY, Levels, Source
@@ -69,13 +71,12 @@ def density_figure(
     density, reference = (record.density, None) if exact is None else on_common_grid(record.density, exact)
     source = _source(reference, exact)
     grid = default_temperatures(source or density) if temperatures is None else temperatures
-    with new_figure(10.5, 3.5 if not note else 3.75) as figure:
+    with new_figure(10.5, row_height(note)) as figure:
         left, middle, right = figure.subplots(1, 3)
         _draw_ln_g(left, density, reference)
         _draw_error(middle, density, reference)
         _draw_capacity(right, density, source, grid)
-        figure.suptitle(_title(record), x=0.008, ha="left", fontsize=10)
-        save_figure(figure, path, note)
+        save_figure(figure, path, note, _title(record))
 
 
 def thermodynamics_figure(
@@ -189,11 +190,6 @@ def _energy(density: DensityOfStates) -> np.ndarray:
 
 
 def _title(record: RunRecord) -> str:
-    first, second = record.system["species"]
-    n_sites, composition = record.density.n_sites, record.density.composition
-    what = f"{first}-{second}, {n_sites} atoms"
-    if composition is not None:
-        what = f"{first}$_{{{n_sites - composition}}}${second}$_{{{composition}}}$"
-    kind, _, argument = record.oracle["name"].partition(":")
-    oracle = f"{kind}:{Path(argument).name}" if argument else kind
-    return f"{what}: Wang–Landau, {record.density.n_runs} independent runs, energies from {oracle}"
+    cell = name_of_cell(record.system["species"], record.density.n_sites, record.density.composition)
+    runs, oracle = record.density.n_runs, name_of_oracle(record.oracle["name"])
+    return f"{cell}: Wang–Landau, {runs} independent runs, energies from {oracle}"

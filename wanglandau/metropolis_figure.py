@@ -13,7 +13,9 @@ from wanglandau.figure_style import (
     MARK,
     SAMPLED,
     TEMPERATURE_LABEL,
+    name_of_cell,
     new_figure,
+    row_height,
     save_figure,
 )
 from wanglandau.metropolis_file import MetropolisRecord
@@ -43,7 +45,7 @@ def metropolis_figure(path: str | os.PathLike[str], record: MetropolisRecord, *,
     """
     curves = curves_of(record)
     last = _last_panel(record, curves)
-    with new_figure(3.5 * (2 + bool(last)), 3.5 if not note else 3.75) as figure:
+    with new_figure(3.5 * (2 + bool(last)), row_height(note)) as figure:
         panels = figure.subplots(1, 2 + bool(last))
         for panel, name, label in zip(
             panels, (INTERNAL_ENERGY, CAPACITY), (ENERGY_LABEL, CAPACITY_LABEL), strict=False
@@ -57,8 +59,7 @@ def metropolis_figure(path: str | os.PathLike[str], record: MetropolisRecord, *,
             )
         for panel in panels:
             panel.set_xlabel(TEMPERATURE_LABEL)
-        figure.suptitle(_title(record), x=0.008, ha="left", fontsize=10)
-        save_figure(figure, path, note)
+        save_figure(figure, path, note, _title(record))
 
 
 def _last_panel(record: MetropolisRecord, curves: Curves) -> list[str]:
@@ -92,8 +93,5 @@ def _draw(
 
 
 def _title(record: MetropolisRecord) -> str:
-    first, second = record.system["species"]
-    what = f"{first}-{second}, {record.n_sites} atoms"
-    if record.composition is not None:
-        what = f"{first}$_{{{record.n_sites - record.composition}}}${second}$_{{{record.composition}}}$"
-    return f"{what}: Metropolis, {record.energies.shape[1]} chains at each temperature"
+    cell = name_of_cell(record.system["species"], record.n_sites, record.composition)
+    return f"{cell}: Metropolis, {record.energies.shape[1]} chains at each temperature"

@@ -21,26 +21,12 @@ from wanglandau.errors import InputError
 from wanglandau.interruption import Interruption
 from wanglandau.keeping_settings import KeepingSettings
 from wanglandau.orderly_end import ending_in_order, undisturbed
+from wanglandau.run_description import refuse_different
 from wanglandau.run_lock import lock_of, locked
 from wanglandau.state_tree import pack, unpack
 
 FORM = 1
 """Raised when state of an older form cannot be gone on from."""
-
-
-def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Name everything in which two descriptions of a run differ; empty where nothing."""
-    names = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
-    return "; ".join(f"{name} was {_short(then.get(name))}, is {_short(now.get(name))}" for name in names)
-
-
-def refuse_different(holder: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise InputError, naming all differences, unless two descriptions of a run are the same."""
-    found = differences(then, now)
-    if found:
-        raise InputError(
-            f"{holder} is of another calculation ({found}); take the old settings, or another name for the result"
-        )
 
 
 class ResultKeeper:
@@ -172,8 +158,3 @@ def keeping(
         keeper = ResultKeeper(result, of, settings, classes)
         with ending_in_order(keeper.how_to_go_on, settings.max_walltime) as keeper.interruption:
             yield keeper
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -14,9 +14,9 @@ from typing import Any
 from wanglandau import __version__
 from wanglandau.calculation import walkers_of
 from wanglandau.engine import Engine
-from wanglandau.errors import InputError
 from wanglandau.extensions import NONE, Extensions
 from wanglandau.run_checkpoint import KIND, SCHEMA
+from wanglandau.run_description import differences
 from wanglandau.settings import WangLandauSettings
 from wanglandau.starting import number_of_windows
 
@@ -70,52 +70,20 @@ def describe_run(
     }
 
 
-def check_same(kept: Mapping[str, Any], asked: Mapping[str, Any], where: str) -> None:
-    """Refuse to go on with something else than was begun.
-
-    Parameters
-    ----------
-    kept : mapping
-        Header of the checkpoint.
-    asked : mapping
-        Header as the command line wants it.
-    where : str
-        The checkpoint, for the error.
-
-    Raises
-    ------
-    InputError
-        Naming all differences.
-    """
-    found = differences(kept, asked)
-    if found:
-        raise InputError(
-            f"{where} belongs to another calculation: {'; '.join(found)}; give the same options as before, or another "
-            "--out, or delete it to begin anew"
-        )
-
-
-def differences(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """Name everything that has to be the same and is not, each as ``key: was X, is Y``."""
-    parts = [(kept["physics"], asked["physics"]), (kept["settings"], asked["settings"])]
-    found = [
-        f"{key}: was {_short(before.get(key))}, is {_short(now.get(key))}"
-        for before, now in parts
-        for key in [*before, *(key for key in now if key not in before)]
-        if key not in FREE and before.get(key) != now.get(key)
-    ]
-    less = asked["settings"]["max_trials"] < kept["settings"]["max_trials"]
-    if less:
-        before, now = kept["settings"]["max_trials"], asked["settings"]["max_trials"]
-        found.append(f"max_trials: was {before:g}, is {now:g}, and may only grow")
+def unlike(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """Name everything that has to be the same in two headers and is not, see :mod:`wanglandau.run_description`."""
+    found = differences(kept["physics"], asked["physics"])
+    found += differences(_decisive(kept["settings"]), _decisive(asked["settings"]))
+    before, now = kept["settings"]["max_trials"], asked["settings"]["max_trials"]
+    if now < before:
+        found.append(f"max_trials was {before:g}, is {now:g}, and may only grow")
     return found
+
+
+def _decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in FREE}
 
 
 def plain_settings(settings: WangLandauSettings) -> dict[str, Any]:
     """Return settings as they come back from JSON."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return f"{text[:12]}..." if isinstance(value, str) and len(text) > 40 else text

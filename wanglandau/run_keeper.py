@@ -23,7 +23,8 @@ from wanglandau.provenance import versions
 from wanglandau.ranks import Ranks
 from wanglandau.result_parts import now
 from wanglandau.run_checkpoint import Kept, PackedState, command_after, pack_kept, read_kept, unpack_kept
-from wanglandau.run_header import check_same, describe_run
+from wanglandau.run_description import refuse_found
+from wanglandau.run_header import describe_run, unlike
 from wanglandau.run_progress import gather_progress
 from wanglandau.run_state import gather_state, restore
 from wanglandau.settings import WangLandauSettings
@@ -32,6 +33,7 @@ SLOW_CHECK = 0.5
 """Seconds between two looks at the histograms from which on processes agree on pauses more often than then."""
 MOST_OF_THE_TIME = 0.05
 """Part of the time that may go into checkpoints."""
+REMEDY = "give the same options as before, or another --out, or delete it to begin anew"
 
 
 @dataclass
@@ -103,7 +105,7 @@ class RunKeeper:
             if ranks.rank == 0:
                 remove_checkpoint(self.path)
         else:
-            check_same(kept.header, self._header, str(self.path))
+            refuse_found(self.path, unlike(kept.header, self._header), REMEDY)
             calculation = restore(kept.state, engine, settings, ranks, own)
             self._take_history(kept)
         self._calculation = calculation

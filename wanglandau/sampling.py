@@ -74,7 +74,7 @@ class Keeper(Protocol):
         ...
 
 
-class _Unkept:
+class Unkept:
     """Keeps nothing."""
 
     def calculation(
@@ -85,16 +85,17 @@ class _Unkept:
         ranks: Ranks,
         own: Extensions,
     ) -> Calculation:
+        """Plan a calculation."""
         return plan(engine, composition, settings, ranks, own)
 
     def attend(self, calculation: Calculation, at_check: bool) -> None:
-        pass
+        """Let it go on."""
 
     def rest(self, calculation: Calculation) -> None:
-        pass
+        """Do nothing."""
 
     def fail(self, calculation: Calculation) -> None:
-        pass
+        """Do nothing."""
 
 
 def sample_density(
@@ -143,7 +144,7 @@ def sample_density(
         check_move(move, oracle.lattice.n_sites, wanted)
     if schedule is not None and (settings.schedule is not None or settings.lowest_temperature is not None):
         raise InputError("a schedule of your own goes without schedule and lowest_temperature in the settings")
-    kept, own = keeper or _Unkept(), Extensions(observables, schedule)
+    kept, own = keeper or Unkept(), Extensions(observables, schedule)
     with stage("searching the range of energies", progress):
         engine = Engine.fastest(oracle, move)
         calculation = kept.calculation(engine, wanted, settings, ranks or OneProcess(), own)
@@ -158,7 +159,7 @@ def advance_calculation(calculation: Calculation, progress: bool = True, keeper:
 
     Returns whether the user interrupted it (Ctrl-C); what is under way is finished first. A keeper raises instead.
     """
-    kept = keeper or _Unkept()
+    kept = keeper or Unkept()
     settings, ranks, layout = calculation.settings, calculation.ranks, calculation.layout
     # None: silent where standard error is not a terminal
     disable = True if not progress or ranks.rank else None

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from wanglandau.errors import InputError
-from wanglandau.figure_style import CAPACITY_LABEL, EXACT, MARK, TEMPERATURE_LABEL, new_figure, save_figure, with_error
+from wanglandau.figure_style import (
+    CAPACITY_LABEL,
+    EXACT,
+    MARK,
+    TEMPERATURE_LABEL,
+    new_figure,
+    row_height,
+    save_figure,
+    with_error,
+)
 from wanglandau.finite_size import SizeFit
 from wanglandau.thermodynamics import Peak, Thermodynamics
 
@@ -65,7 +74,7 @@ def scaling_figure(
     if not cells:
         raise InputError("a figure of scaling needs at least one cell")
     ordered = sorted((Cell(*cell) for cell in cells), key=lambda cell: cell.n_sites)
-    with new_figure(8.2, 3.5 if not note else 3.75) as figure:
+    with new_figure(8.2, row_height(note)) as figure:
         left, right = figure.subplots(1, 2)
         _draw_capacities(left, ordered)
         _draw_law(right, ordered, fit, dimension)

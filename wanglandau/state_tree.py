@@ -17,6 +17,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from wanglandau.errors import InputError
+from wanglandau.intrinsics import record_type
 
 _TREE = np.dtype(np.uint8)
 _PLAIN = (bool, int, float, str)
@@ -173,7 +174,8 @@ def _content_of(array: np.ndarray) -> tuple[np.ndarray, int]:
 def _as_kind(raw: np.ndarray, kind: Any) -> np.ndarray:
     """Give raw bytes their type and shape, as an array that may be written to."""
     described, shape, sparse = kind
-    dtype = np.dtype([_described(item) for item in described] if isinstance(described, list) else described)
+    listed = isinstance(described, list)
+    dtype = record_type([_described(item) for item in described]) if listed else np.dtype(described)
     if dtype.hasobject:
         raise ValueError(f"arrays of {dtype} are not read")
     if sparse >= 0:

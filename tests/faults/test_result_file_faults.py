@@ -25,6 +25,7 @@ from surrogate.dataset import load_dataset
 from wanglandau.checkpoint_file import MAGIC, read_checkpoint
 from wanglandau.errors import InputError
 from wanglandau.run_file import read_exact, read_run
+from wanglandau.seal import sealed
 
 GOLDEN = Path(__file__).parent / "golden"
 """Files as the first version of each format has them."""
@@ -144,7 +145,7 @@ def _other_card(folder: Path, version: int) -> Path:
     changed = whole.replace(old, new)
     length = int.from_bytes(whole[:8], "little") + len(new) - len(old)
     path = folder / "model.safetensors"
-    path.write_bytes(length.to_bytes(8, "little") + changed[8:])
+    path.write_bytes(sealed(length.to_bytes(8, "little") + changed[8:]))
     return path
 
 
@@ -152,6 +153,7 @@ def _other_data(folder: Path, version: int) -> Path:
     path = Path(shutil.copy(Path(artefact.__file__).parent / "data" / "cuau32-lsms.h5", folder / "data.h5"))
     with h5py.File(path, "a") as file:
         file.attrs["schema_version"] = version
+    path.write_bytes(sealed(path.read_bytes()))
     return path
 
 

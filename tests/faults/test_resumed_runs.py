@@ -94,12 +94,12 @@ def others_are_refused(count: FaultCount, run: KilledRun, names: list[str]) -> N
             said = one.said()
             if code in FINISHED:
                 raise WrongResult("went on with another calculation")
-            assert code == 2 and "belongs to another calculation" in said and f"{name}: was " in said, said
+            assert code == 2 and "is of another calculation" in said and f"{name} was " in said, said
             assert files_of(one) == before, "files were touched"
     with count.injection("two at once"):
         code = one.go("--seed", "4", "--bins", "40")
         said = one.said()
-        assert code == 2 and "seed: was 3, is 4" in said and "bins: was None, is 40" in said, said
+        assert code == 2 and "seed was 3, is 4" in said and "bins was None, is 40" in said, said
     with count.injection("the same again"):
         one.finish()
 

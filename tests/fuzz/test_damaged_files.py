@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from sealed_files import ARTEFACT, HDF5, Kind, same
 from trial import LONG, TALLY, attempt, check, inputs
 
+import surrogate
+from wanglandau.seal import is_sealed_file
+
 KINDS = [*HDF5, ARTEFACT]
 EMPTY: dict[str, Any] = {}
 
@@ -42,6 +45,12 @@ class Whole:
 def wholes(tmp_path_factory: pytest.TempPathFactory) -> list[Whole]:
     folder = tmp_path_factory.mktemp("whole")
     return [Whole(kind, folder / str(number)) for number, kind in enumerate(KINDS)]
+
+
+def test_all_shipped_models_and_data_have_a_seal() -> None:
+    folder = Path(surrogate.__file__).parent
+    shipped = [*folder.glob("artefacts/*.safetensors"), *folder.glob("data/*.h5")]
+    assert shipped and all(is_sealed_file(file) for file in shipped)
 
 
 @inputs(60, 3000)

@@ -20,7 +20,7 @@ from wanglandau.errors import InputError
 from wanglandau.lattice import Lattice
 from wanglandau.run_checkpoint import read_kept
 from wanglandau.run_file import RunRecord
-from wanglandau.run_header import differences, plain_settings
+from wanglandau.run_header import plain_settings, unlike
 from wanglandau.run_lock import lock_of, locked
 from wanglandau.semigrand_file import SemigrandRecord, read_any_result
 
@@ -135,14 +135,14 @@ def _differences(
         before["composition"], now["composition"] = record.density.composition, composition
     kept = {"physics": before, "settings": record.settings}
     asked = {"physics": now, "settings": plain_settings(settings)}
-    found = differences(kept, asked)
+    found = unlike(kept, asked)
     if record.diagnostics.get("interrupted"):
         found.append("it was interrupted")
     if settings.precision < record.settings["precision"]:
-        found.append(f"precision: was {record.settings['precision']:g}, is {settings.precision:g}")
+        found.append(f"precision was {record.settings['precision']:g}, is {settings.precision:g}")
     more = settings.max_trials > record.settings["max_trials"]
     if more and not record.verdict["trusted"]:
-        found.append(f"max_trials: was {record.settings['max_trials']:g}, is {settings.max_trials:g}")
+        found.append(f"max_trials was {record.settings['max_trials']:g}, is {settings.max_trials:g}")
     return found
 
 

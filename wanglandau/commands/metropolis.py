@@ -189,7 +189,7 @@ class _Task:
 def _finished(out: Path, of: dict[str, Any], keeper: ResultKeeper) -> MetropolisRecord | None:
     """Return the finished result of the same calculation, if that is what is there instead of a checkpoint."""
     from wanglandau.metropolis_file import read_metropolis
-    from wanglandau.result_keeper import refuse_different
+    from wanglandau.run_description import refuse_different
 
     if keeper.state is not None or not out.exists():
         return None
