@@ -65,6 +65,7 @@ def study(
         Where everything goes; study-SYSTEM unless said otherwise.
     """
     from surrogate.study import Study, run_study
+    from surrogate.study_models import tasks_of
     from surrogate.study_predictions import write_results
     from surrogate.study_report import csv_table, figures_of_splits, markdown
     from wanglandau.atomic_file import write_atomically
@@ -75,8 +76,8 @@ def study(
         settings = dataclasses.replace(
             settings, splits=QUICK_SPLITS, epochs=QUICK_EPOCHS, paper_epochs=QUICK_EPOCHS, ordering_splits=1
         )
-    data, source, ordering = _data(chosen, dataset, surrogate, settings, quick)
-    wanted = _models(data, models)
+    data, source, ordering = _data(chosen, dataset, surrogate, settings, quick, models)
+    wanted = _models(tasks_of(data), models)
     target = folder or Path(f"study-{chosen.name}")
     results = run_study(Study(data, chosen.name, settings, target, ordering), wanted)
     caution = str(data.attributes.get("caution", ""))
@@ -94,7 +95,7 @@ def _command() -> str:
 
 
 def _data(
-    system: System, dataset: Path | None, surrogate: str, settings: StudySettings, quick: bool
+    system: System, dataset: Path | None, surrogate: str, settings: StudySettings, quick: bool, models: str | None
 ) -> tuple[Dataset, str, Ordering | None]:
     """Return the data, what they are in a sentence, and what can be asked about ordering."""
     if dataset is not None:
@@ -105,9 +106,12 @@ def _data(
     from surrogate.model_data import Sample, label
     from surrogate.oracle import find_model, make_oracle
     from surrogate.ordering import Ordering
+    from surrogate.settings import TASKS
     from wanglandau.orbits import MAX_ENUMERATED_SITES
 
-    oracle = make_oracle(find_model(surrogate, system), system.lattice)
+    model = find_model(surrogate, system)
+    _models(tuple(task for task in TASKS if task in model.card.tasks), models)  # labelling takes a while
+    oracle = make_oracle(model, system.lattice)
     sample = Sample(QUICK_PER_COMPOSITION, settings.seed) if quick else Sample(seed=settings.seed)
     data = label(oracle, sample, system.name)
     possible = settings.ordering_splits > 0 and system.lattice.n_sites <= MAX_ENUMERATED_SITES
@@ -115,10 +119,10 @@ def _data(
     return data, f"Model data: {len(data)} configurations, labelled by surrogate:{surrogate}, not by LSMS.", ordering
 
 
-def _models(data: Dataset, wanted: str | None) -> list[StudyModel]:
+def _models(tasks: tuple[str, ...], wanted: str | None) -> list[StudyModel]:
     from surrogate.study_models import study_models
 
-    every = {model.slug: model for model in study_models(data)}
+    every = {model.slug: model for model in study_models(tasks)}
     if wanted is None:
         return list(every.values())
     unknown = [name for name in wanted.split(",") if name not in every]

@@ -83,9 +83,13 @@ def task_combinations(tasks: tuple[str, ...]) -> list[tuple[str, ...]]:
     return single + pairs + ([tasks] if len(tasks) > 2 else [])
 
 
-def study_models(dataset: Dataset) -> list[StudyModel]:
-    """List all models for what a data set holds."""
-    tasks = tuple(task for task in TASKS if getattr(dataset, task) is not None)
+def tasks_of(dataset: Dataset) -> tuple[str, ...]:
+    """Return what a data set holds to be learnt."""
+    return tuple(task for task in TASKS if getattr(dataset, task) is not None)
+
+
+def study_models(tasks: tuple[str, ...]) -> list[StudyModel]:
+    """List all models for data of these tasks, in the order of :data:`~surrogate.settings.TASKS`."""
     combinations = task_combinations(tasks)
     dense = [StudyModel("dense", chosen, as_paper) for as_paper in (True, False) for chosen in combinations]
     if len(tasks) > 1:

@@ -35,6 +35,7 @@ def rms(density: DensityOfStates, table: dict[int, int]) -> float:
     return float(np.sqrt(np.mean((density.ln_g[seen] - exact[seen]) ** 2)))
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(
     "choices",
     [

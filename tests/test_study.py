@@ -20,7 +20,7 @@ from surrogate.network_predictions import predict
 from surrogate.settings import DenseSettings
 from surrogate.stacked_training import StackedTraining
 from surrogate.study import ModelResult, Study, run_study
-from surrogate.study_models import StudyModel, study_models, task_combinations, training_settings
+from surrogate.study_models import StudyModel, study_models, task_combinations, tasks_of, training_settings
 from surrogate.study_predictions import read_predictions, write_results
 from surrogate.study_report import PAPER_R2, csv_table, figures_of_splits, markdown, over_splits
 from surrogate.study_settings import StudySettings
@@ -64,10 +64,10 @@ def test_splits_are_equal_in_size_and_disjoint(data: Dataset, by_orbit: bool) ->
 
 
 def test_the_models_of_the_paper_are_there(data: Dataset) -> None:
-    names = {model.slug for model in study_models(data)}
+    names = {model.slug for model in study_models(tasks_of(data))}
     assert {"dense-E-paper", "dense-C-paper", "dense-EC-paper", "dense-EC", "trees-E", "lattice-EC"} <= names
-    assert len(names) == len(study_models(data)) and "dense-EC-learnt" in names
-    learnt = next(model for model in study_models(data) if model.learnt_weights)
+    assert len(names) == len(study_models(tasks_of(data))) and "dense-EC-learnt" in names
+    learnt = next(model for model in study_models(tasks_of(data)) if model.learnt_weights)
     assert training_settings(learnt, "cuau", None, None).loss == "log" and "learnt weights" in learnt.name
     assert task_combinations(("energy", "charge", "moment"))[3:] == [
         ("energy", "charge"), ("energy", "moment"), ("charge", "moment"), ("energy", "charge", "moment"),
