@@ -212,6 +212,7 @@ def test_weak_overlap_is_named_and_not_trusted() -> None:
     assert poor.summary.startswith("Do not trust") and any("--runs" in reason for reason in poor.reasons)
 
 
+@pytest.mark.compiled
 def test_a_cell_of_few_orbits_is_listed_and_exact() -> None:
     for allocation in ("even", "neyman"):
         settings = replace(ReweightingSettings(calls=60, looks=2000), allocation=allocation)  # type: ignore[arg-type]

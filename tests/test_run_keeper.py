@@ -70,6 +70,7 @@ def test_interrupted_is_uninterrupted_bit_for_bit(case: str, tmp_path: Path, mon
     assert not difference(whole, pieces)
 
 
+@pytest.mark.compiled
 def test_precision_is_looked_at_when_it_would_have_been(tmp_path: Path) -> None:
     """A calculation that ends early ends at the same trial, however often it was gone on with before."""
     settings = WangLandauSettings(runs=4, max_trials=1_000_000, precision=0.04, threads=2)
@@ -93,6 +94,7 @@ class Failing(Uncompiled):
         return super().energies(occupations)
 
 
+@pytest.mark.compiled
 def test_a_failed_energy_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = WangLandauSettings(runs=2, walkers=8, max_trials=40_000)
     out = tmp_path / "run.h5"
@@ -105,6 +107,7 @@ def test_a_failed_energy_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     assert not difference(sample_density(Uncompiled(), 8, settings, False), found)
 
 
+@pytest.mark.compiled
 def test_several_processes_stop_together_and_any_number_goes_on(tmp_path: Path) -> None:
     settings = WangLandauSettings(runs=2, windows=2, teams=2, max_trials=100_000, threads=1)
     out = tmp_path / "run.h5"

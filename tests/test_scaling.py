@@ -141,6 +141,7 @@ def peaks(table: Path) -> dict[str, float]:
     return {row["repeat"]: float(row["peak_temperature_K"]) for row in csv.DictReader(table.read_text().splitlines())}
 
 
+@pytest.mark.compiled
 def test_enumerable_cells_are_exact(study: Path) -> None:
     joule = 25 / MEV_PER_RY  # an unlike bond gains twice this
     assert peaks(study / "table.csv")["2x2x2"] == pytest.approx(2.09506 * joule / BOLTZMANN, rel=1e-4)
@@ -150,6 +151,7 @@ def test_enumerable_cells_are_exact(study: Path) -> None:
     assert (study / "sizes.png").stat().st_size > 10_000
 
 
+@pytest.mark.compiled
 def test_finished_cells_are_not_computed_again(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = sorted((study / "cells").glob("*.h5"))
     before = [file.stat().st_mtime_ns for file in files]
@@ -160,6 +162,7 @@ def test_finished_cells_are_not_computed_again(study: Path, capsys: pytest.Captu
     assert values["untrusted"] == [] and {row["repeat"] for row in values["cells"]} == set(SIZES)
 
 
+@pytest.mark.compiled
 def test_other_settings_make_the_sampled_cell_anew_and_show_in_the_exit_code(study: Path) -> None:
     files = sorted((study / "cells").glob("*.h5"))
     before = {file.name: file.stat().st_mtime_ns for file in files}
@@ -169,6 +172,7 @@ def test_other_settings_make_the_sampled_cell_anew_and_show_in_the_exit_code(stu
     assert changed == ["cuau-2x2x3-24.h5"]
 
 
+@pytest.mark.compiled
 def test_work_is_the_same_only_if_all_of_it_is(study: Path) -> None:
     record = read_run(study / "cells" / "cuau-2x2x3-24.h5")
     lattice, settings = load_system("cuau", (2, 2, 3)).lattice, WangLandauSettings(**_given(record.settings))

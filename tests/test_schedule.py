@@ -202,6 +202,7 @@ def errors(make_schedule: Callable[[Stage], OneOverT | Halving], seed: int) -> l
     return found
 
 
+@pytest.mark.compiled
 def test_one_over_t_converges_halving_and_raw_time_do_not() -> None:
     right, halving, raw = (
         np.sqrt(np.mean(np.square([errors(schedule, seed) for seed in (1, 2)]), axis=0))

@@ -165,6 +165,7 @@ def test_report_quotes_the_paper_beside_ours(finished: tuple[Path, list[ModelRes
     assert len(rows) == 1 + 2 * len(MODELS) and rows[1].startswith("dense-EC,0,")
 
 
+@pytest.mark.compiled
 def test_quick_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "quick"
     models = "dense-EC,dense-EC-paper,lattice-E,composition-E"
