@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wanglandau.benchmarking.engines import BATCHED, FUSED, PYTHON_LOOP
 from wanglandau.benchmarking.results import Benchmark, Rate
-from wanglandau.figure_style import new_figure, save_figure
+from wanglandau.figure_style import name_of_oracle, new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,15 @@ def _against_walkers(axes: Axes, benchmark: Benchmark, colours: dict[str, str]) 
             chosen = [rate for rate in ours if rate.engine == engine]
             style = LINES.get(engine, "")
             mark = "o" if style else MARKS[number % len(MARKS)]
-            _draw(axes, chosen, [rate.walkers for rate in chosen], colour, style, mark, f"{oracle}, {engine}")
+            _draw(
+                axes,
+                chosen,
+                [rate.walkers for rate in chosen],
+                colour,
+                style,
+                mark,
+                f"{name_of_oracle(oracle)}, {engine}",
+            )
         _draw_limits(axes, benchmark, oracle, colour)
     axes.set(xscale="log", yscale="log", xlabel="walkers", ylabel="trials/s", title=f"{benchmark.n_sites} atoms")
     _tick(axes, {rate.walkers for rate in rates})
@@ -78,7 +86,8 @@ def _against_atoms(axes: Axes, benchmark: Benchmark, colours: dict[str, str]) ->
             )
             if engine not in (BATCHED, PYTHON_LOOP):
                 mark = "o" if engine == FUSED else MARKS[number % len(MARKS)]
-                style, name = ("-", oracle) if engine == FUSED else (":", f"{engine}, {oracle}")
+                short = name_of_oracle(oracle)
+                style, name = ("-", short) if engine == FUSED else (":", f"{engine}, {short}")
                 _draw(axes, chosen, [rate.n_sites for rate in chosen], colour, style, mark, name)
         lines = sorted((line for line in benchmark.rooflines if line.oracle == oracle), key=lambda line: line.n_sites)
         places = [line.n_sites for line in lines]
