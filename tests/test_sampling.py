@@ -76,6 +76,7 @@ def test_long_runs_come_close_to_the_exact_table(choices: dict) -> None:
     assert sampled.transition_mismatch < 0.05
 
 
+@pytest.mark.compiled
 def test_transition_matrix_is_an_estimate_of_its_own() -> None:
     sampled = run(bcc_oracle(), 8, runs=2, max_trials=1_000_000)
     exact = binned(bcc_table().at_composition(8), sampled.density.grid)
@@ -85,6 +86,7 @@ def test_transition_matrix_is_an_estimate_of_its_own() -> None:
     assert not np.array_equal(sampled.transition_ln_g, sampled.density.run_ln_g)
 
 
+@pytest.mark.compiled
 def test_all_compositions_at_zero_field() -> None:
     sampled = run(bcc_oracle(), None, runs=2, max_trials=1_000_000, ensemble="zero-field")
     assert list(sampled.densities) == [None]
@@ -92,6 +94,7 @@ def test_all_compositions_at_zero_field() -> None:
     assert np.logaddexp.reduce(sampled.density.ln_g) == pytest.approx(16 * np.log(2.0))
 
 
+@pytest.mark.compiled
 def test_every_composition_of_a_semigrand_run() -> None:
     sampled = run(bcc_oracle(), None, runs=2, max_trials=2_000_000, ensemble="semigrand")
     assert list(sampled.densities) == list(range(17))
@@ -102,6 +105,7 @@ def test_every_composition_of_a_semigrand_run() -> None:
     assert sampled.transition_ln_g is None
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("ends", [(-116.5, -95.5), (-117.9, -94.1)])
 def test_energy_window_is_normalised_to_its_share(ends: tuple[float, float]) -> None:
     low, high = (edge * units.Ry * 1000 / 32 for edge in ends)
@@ -144,6 +148,7 @@ def test_batched_and_compiled_energies_give_the_same_result() -> None:
     assert np.array_equal(compiled.visits, batched.visits)
 
 
+@pytest.mark.compiled
 def test_precision_ends_a_calculation_early() -> None:
     sampled = run(bcc_oracle(), 8, runs=4, max_trials=50_000_000, precision=0.02)
     assert sampled.produced
@@ -151,6 +156,7 @@ def test_precision_ends_a_calculation_early() -> None:
     assert rms(sampled.density, bcc_table().at_composition(8)) < 0.06
 
 
+@pytest.mark.compiled
 def test_range_that_the_search_missed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     missed = EnergyRange(-110.0, -92.0, 1, 1, 0, 2.0, 5.0)
     monkeypatch.setattr(calculation_module, "search_range", lambda *_: missed)
@@ -160,6 +166,7 @@ def test_range_that_the_search_missed_is_found(monkeypatch: pytest.MonkeyPatch) 
     assert rms(sampled.density, UNLIKE_BONDS) < 0.1
 
 
+@pytest.mark.compiled
 def test_production_begins_again_when_a_bin_is_found_late(monkeypatch: pytest.MonkeyPatch) -> None:
     found = EnergyRange(-122.0, -64.0, 1, 1, 0, 2.0, 5.0)  # without the 42 ground states
     monkeypatch.setattr(calculation_module, "search_range", lambda *_: found)
@@ -189,6 +196,7 @@ def test_production_begins_again_when_a_bin_is_found_late(monkeypatch: pytest.Mo
     assert difference.std() < 0.3
 
 
+@pytest.mark.compiled
 def test_teams_that_found_different_bins_do_not_wait_for_each_other() -> None:
     settings = WangLandauSettings(runs=1, teams=2, max_trials=1_000_000, production=False, threads=1)
     calculation = plan(Engine.fastest(bcc_oracle()), 8, settings, OneProcess())
@@ -266,12 +274,14 @@ class Failing(Uncompiled):
         return energies if self.left > 0 else np.where(np.arange(len(energies)) == 0, np.nan, energies)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("good_calls", [50, 1500])
 def test_an_energy_that_is_no_number_is_an_error_and_no_rejection(good_calls: int) -> None:
     with pytest.raises(OracleError, match="finite"):
         run(Failing(fcc_oracle(), good_calls), 16, runs=1, max_trials=100_000)
 
 
+@pytest.mark.compiled
 def test_interrupt_keeps_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
     reviews = []
     review = sampling._review
