@@ -307,14 +307,8 @@ _NUMBERS = (
 
 
 def _check_header(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    then, now = _flat(found), _flat(json.loads(json.dumps(wanted)))
     remedy = "name another folder in the configuration, or take the old settings and the --repeat of the campaign"
-    refuse_different(path, then, now, remedy)
-
-
-def _flat(header: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the parameters beside the rest."""
-    return {name: value for name, value in header.items() if name != "physics"} | dict(header.get("physics", {}))
+    refuse_different(path, found, json.loads(json.dumps(wanted)), remedy)
 
 
 def _end_line(path: Path) -> None:

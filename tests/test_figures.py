@@ -24,7 +24,12 @@ EXACT = ExactRecord(exact_levels(), **description())
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Collect the figures as they are saved."""
     saved: list[Figure] = []
-    monkeypatch.setattr(figures, "save_figure", lambda figure, path, note: saved.append(figure))
+
+    def save(figure: Figure, path: str, note: str, title: str) -> None:
+        figure.suptitle(title)
+        saved.append(figure)
+
+    monkeypatch.setattr(figures, "save_figure", save)
     return saved
 
 

@@ -74,7 +74,7 @@ def test_log_of_other_physics_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"liz_radius was 8\.0, is 9\.0") as refusal:
         Campaign(CELL, other)
     assert "mixing" not in str(refusal.value)
-    with pytest.raises(InputError, match=r"of another calculation \(lattice was '\w+', is '\w+'\)"):
+    with pytest.raises(InputError, match=r"of another calculation \(lattice was '\w+\.\.\., is '\w+\.\.\.\)"):
         Campaign(load_system("cuau", (1, 1, 1)).lattice, settings)
 
 

@@ -5,7 +5,7 @@ All that goes on from something kept (checkpoints, finished results, logs, folde
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,21 @@ LONGEST = 60
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Name everything in which two descriptions differ, each as ``name was X, is Y``."""
-    names = sorted({*then, *now})
+    """Name everything in which two descriptions differ, each as ``name was X, is Y``; of parts, ``part.name``."""
+    before, after = dict(_entries(then)), dict(_entries(now))
     return [
-        f"{name} was {_short(then.get(name))}, is {_short(now.get(name))}"
-        for name in names
-        if then.get(name) != now.get(name)
+        f"{name} was {_short(before.get(name))}, is {_short(after.get(name))}"
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
     ]
+
+
+def _entries(description: Mapping[str, Any], part: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in description.items():
+        if isinstance(value, Mapping):
+            yield from _entries(value, f"{part}{name}.")
+        else:
+            yield part + name, value
 
 
 def refuse_different(holder: Path, then: Mapping[str, Any], now: Mapping[str, Any], remedy: str = "") -> None:

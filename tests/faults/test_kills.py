@@ -15,6 +15,7 @@ from fault_counts import FaultCount, Tally
 from forking_server import ForkingServer
 from killed_runs import FINISHED, WORDS, KilledRun, check_same, random_instant
 
+from wanglandau.block import PIECE_SECONDS
 from wanglandau.checkpoint_file import checkpoint_of, write_checkpoint
 from wanglandau.run_checkpoint import Kept, PackedState, pack_kept, read_kept
 from wanglandau.run_state import _CLASSES
@@ -23,6 +24,8 @@ from wanglandau.state_tree import pack, unpack
 ANSWER = 5.0
 """Seconds within which a signal has to be answered."""
 INTERRUPTED = 75
+LONGER, INTERVAL = 6_000_000, 0.5
+"""Trials, and seconds between checkpoints, of the run that is killed most often."""
 GRACE = 0.5
 """Seconds that a process may need to begin and to end, on a busy machine."""
 
@@ -65,9 +68,22 @@ def kill_often(count: FaultCount, run: KilledRun, number: int) -> None:
             one.finish()
 
 
-def test_killed_at_random_instants(counted: Callable, tally: Tally, run: KilledRun) -> None:
+def test_killed_at_random_instants(counted: Callable, run: KilledRun) -> None:
     with counted("F1") as count:
-        kill_often(count, run, tally.size(5, 200))
+        kill_often(count, run, 5)
+
+
+@pytest.mark.faults
+def test_no_more_than_an_interval_is_lost(counted: Callable, warm_forks: ForkingServer, quick_folder: Path) -> None:
+    """Hundreds of kills of a run whose interval is long against what a checkpoint takes, and so is kept."""
+    words = ["--max-trials", str(LONGER), "--checkpoint-interval", str(INTERVAL)]
+    run = KilledRun(quick_folder, warm_forks, words)
+    run.learn()
+    with counted("F1") as count:
+        kill_often(count, run, 200)
+        seconds = np.array(count.lost) * run.seconds / LONGER
+        print(f"lost: {np.median(seconds):.3f} s (median), {seconds.max():.3f} s (most); interval {INTERVAL} s")
+        assert seconds.max() < INTERVAL + 2 * PIECE_SECONDS  # checkpoints are written between two pieces
 
 
 @pytest.mark.faults
