@@ -1,8 +1,9 @@
 """Settings with which the models of a system are trained when nothing else is said.
 
-A recipe is a flat TOML file ``artefacts/SYSTEM-ARCHITECTURE.toml`` beside the artefact that it makes. Its keys are the
-fields of :class:`~surrogate.settings.TrainingSettings` and of the settings of the architecture; weights of tasks are
-the keys ``energy_weight``, ``charge_weight`` and ``moment_weight``. The command line overrides it key by key.
+A recipe is a flat TOML file ``artefacts/SYSTEM-ARCHITECTURE.toml`` beside the artefact that it makes; systems that have
+none take ``artefacts/ARCHITECTURE.toml``, if there is one. Its keys are the fields of
+:class:`~surrogate.settings.TrainingSettings` and of the settings of the architecture; weights of tasks are the keys
+``energy_weight``, ``charge_weight`` and ``moment_weight``. The command line overrides it key by key.
 """
 
 from __future__ import annotations
@@ -40,9 +41,12 @@ ModelOptions: Any = _make_options()
 
 
 def load_recipe(system: str, architecture: str) -> dict[str, Any]:
-    """Return the shipped settings for a system, empty where there are none."""
-    file = resources.files("surrogate") / "artefacts" / f"{system}-{architecture}.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    """Return the shipped settings for a system or, where it has none, for any; empty where there are neither."""
+    for name in (f"{system}-{architecture}.toml", f"{architecture}.toml"):
+        file = resources.files("surrogate") / "artefacts" / name
+        if file.is_file():
+            return tomllib.loads(file.read_text(encoding="utf-8"))
+    return {}
 
 
 def resolve_settings(

@@ -141,6 +141,7 @@ def test_recipes_are_complete_and_overridden_key_by_key() -> None:
             assert recipe and set(recipe) <= known
             resolve_settings(system, architecture, ("energy",), ModelOptions())
     assert load_recipe("elsewhere", "dense") == {}
+    assert resolve_settings("elsewhere", "lattice", ("energy",))[1].epochs == 0
     network, training = resolve_settings("fept", "dense", ("energy",), ModelOptions(epochs=7, energy_weight=3.0))
     assert network == DenseSettings(300)
     assert (training.epochs, training.weights, training.augment) == (7, {"energy": 3.0}, True)
