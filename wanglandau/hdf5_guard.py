@@ -35,12 +35,13 @@ _AXES = ("DIMENSION_LIST", "REFERENCE_LIST")
 """Attributes by which HDF5 itself ties arrays to the values along their axes; no reader looks at them."""
 
 
-def check_content(file: h5py.File) -> None:
-    """Raise ValueError if the file holds what must not be read."""
+def check_content(file: h5py.File) -> int:
+    """Return the bytes of all arrays of a file; raise ValueError if it holds what must not be read."""
     seen: set[Any] = set()
     total = _check_group(file, 0, seen)
     if total > MAX_CONTENT:
         raise ValueError(f"its arrays have {total} bytes, more than the limit of {MAX_CONTENT}")
+    return total
 
 
 def _check_group(group: h5py.Group, depth: int, seen: set[Any]) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,13 @@ import numpy as np
 from wanglandau.atomic_file import replacing
 from wanglandau.errors import FAULTS, InputError
 from wanglandau.hdf5_guard import check_content
+from wanglandau.hdf5_heaps import check_heaps
 from wanglandau.json_text import parse_json
+from wanglandau.little_memory import little_memory
 from wanglandau.seal import KEY, UNSEALED, is_sealed_file, sealed
 
+SPARE_MEMORY, COPIES = 2**28, 4
+"""What reading a file without a seal may take: bytes, and in addition so many times its arrays."""
 _NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 """What the netCDF-4 format calls an axis that has a length only, followed by the length."""
 
@@ -60,11 +64,15 @@ def reading(path: Path) -> Iterator[h5py.File]:
         raise InputError(f"there is no file {path}; make one with 'wanglandau dos' or 'wanglandau exact'")
     try:
         whole = is_sealed_file(path)
+        if not whole:
+            check_heaps(path)
         with h5py.File(path, "r") as file:
-            check_content(file)
+            content = check_content(file)
             if not whole and KEY in file.attrs:
                 raise ValueError("its seal is broken")
-            yield file
+            # HDF5 sets aside what the length of a text asks for, before it looks whether there is such a text
+            with nullcontext() if whole else little_memory(SPARE_MEMORY + COPIES * content):
+                yield file
     except InputError as error:
         raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from error
     except KeyError as error:
