@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class RunKeeper:
     _sequence: int = 0
     _written: bool = False
     _began: float = field(default_factory=lambda: time.monotonic())
+    _costs: deque[float] = field(default_factory=lambda: deque(maxlen=3))  # one that was held up counts for nothing
     _due: float = field(default_factory=lambda: time.monotonic())
     _check_began: float = field(default_factory=lambda: time.monotonic())
     _watchful: bool = True
@@ -222,7 +224,8 @@ class RunKeeper:
         self._pausing = True
         written = self._write(calculation)
         self._pausing = False
-        self._due = time.monotonic() + max(self.interval, self.interruption.checkpoint_time / MOST_OF_THE_TIME)
+        self._costs.append(self.interruption.checkpoint_time)
+        self._due = time.monotonic() + max(self.interval, min(self._costs) / MOST_OF_THE_TIME)
         if ending:
             raise KeyboardInterrupt(self._ended(written))
 

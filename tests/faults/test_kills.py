@@ -24,7 +24,7 @@ from wanglandau.state_tree import pack, unpack
 ANSWER = 5.0
 """Seconds within which a signal has to be answered."""
 INTERRUPTED = 75
-LONGER, INTERVAL = 4_000_000, 0.25
+LONGER, INTERVAL = 2_000_000, 0.25
 """Trials, and seconds between checkpoints, of the run that is killed most often."""
 GRACE = 0.5
 """Seconds that a process may need to begin and to end, on a busy machine."""
