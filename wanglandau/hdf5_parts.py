@@ -23,8 +23,8 @@ from wanglandau.json_text import parse_json
 from wanglandau.little_memory import little_memory
 from wanglandau.seal import KEY, UNSEALED, is_sealed_file, sealed
 
-SPARE_MEMORY, COPIES = 2**28, 4
-"""What reading a file without a seal may take: bytes, and in addition so many times its arrays."""
+SPARE_MEMORY, COPIES = 2**29, 4
+"""What reading a file without a seal may take: bytes (Numba, loaded on the way, 2e8), and so many times its arrays."""
 _NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 """What the netCDF-4 format calls an axis that has a length only, followed by the length."""
 

@@ -249,6 +249,9 @@ def test_texts_in_damaged_heaps(tmp_path: Path) -> None:
     for place, damage in ((claim + 3, 0x70), (free + 8, 0), (free + 9, 0), (heap + 16 + 15, 1)):
         path.write_bytes(whole[:place] + bytes([damage]) + whole[place + 1 :])
         assert attempt("damaged heaps of HDF5", read) is None or whole[place] == damage
+    row = b"GCOL\1\0\0\0" + (2**20).to_bytes(8, "little") + b"\1" + bytes(7) + bytes(8)
+    path.write_bytes(whole + 2**16 * row)  # a million bytes of heaps in heaps
+    assert attempt("damaged heaps of HDF5", read) is None
 
 
 UNSEALED = """
