@@ -22,8 +22,9 @@ from wanglandau.oracle_registry import load_oracle
 from wanglandau.orbits import canonical_keys, list_orbits
 from wanglandau.pair_model import PairOracle
 from wanglandau.range_search import make_grid, search_range
+from wanglandau.state_tree import pack, unpack
 from wanglandau.systems import load_system
-from wanglandau.walkers import Window, flat_weights, make_snapshots, make_walkers
+from wanglandau.walkers import Walkers, Weights, Window, flat_weights, make_snapshots, make_walkers
 
 SMALL = Lattice.cubic("bcc", ("Fe", "Pt"), 5.7, (2, 2, 2))
 N_ROUNDS = 60
@@ -35,12 +36,13 @@ def digest(*arrays: np.ndarray) -> str:
 
 
 def walk_digest(engine: Engine, composition: int | None, n_walkers: int) -> str:
-    """Walk from random states with counted proposals and snapshots."""
+    """Walk from random states, kept and read again, with counted proposals and snapshots."""
     found = search_range(engine, composition, 40, np.random.SeedSequence(1))
     walkers = make_walkers(engine.oracle, composition, n_walkers, np.random.SeedSequence(2))
     grid = make_grid(found, 40, None, Window(), 1.0)
     weights = flat_weights(grid, walkers, 0.01, by_composition=composition is None, counting=True)
     weights.control["gain"] = kernels.ONE_OVER_T
+    walkers, weights = unpack(pack([walkers, weights]), (Walkers, Weights))
     kept = make_snapshots(walkers, 3, N_ROUNDS // 3)
     engine.advance(walkers, weights, N_ROUNDS, kept)
     assert walkers.records["accepted"].sum() > 0

@@ -10,6 +10,7 @@ import pytest
 from interrupted_runs import difference, keeper, sample_in_pieces
 from thread_ranks import run_on
 
+from wanglandau import run_keeper
 from wanglandau.block import PieceLength, end_of_piece
 from wanglandau.checkpoint_file import checkpoint_of
 from wanglandau.engine import Engine
@@ -158,3 +159,17 @@ def test_a_released_checkpoint_is_still_gone_on_from(tmp_path: Path) -> None:
     assert sum(walk.trials for walk in calculation.walks) == kept.progress["trials"] > 10_000
     found = sample_density(pair(TINY), 4, settings, False, keeper=keeper(out))
     assert not difference(sample_density(pair(TINY), 4, settings, False).walks["trials"], found.walks["trials"])
+
+
+def test_one_checkpoint_that_was_held_up_does_not_put_off_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = keeper(tmp_path / "run.h5", interval=1.0)
+    monkeypatch.setattr(kept, "_write", lambda calculation: True)
+    monkeypatch.setattr(run_keeper.time, "monotonic", lambda: 0.0)
+    put_off = []
+    for seconds in (0.002, 0.4, 0.2, 0.1):
+        kept.interruption.checkpoint_time = seconds
+        kept._pause(None, False)  # type: ignore[arg-type]
+        put_off.append(kept._due)
+    assert put_off == pytest.approx([1.0, 1.0, 1.0, 2.0])  # 20 times the shortest of three, the interval at least

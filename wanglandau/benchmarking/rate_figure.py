@@ -51,15 +51,8 @@ def _against_walkers(axes: Axes, benchmark: Benchmark, colours: dict[str, str]) 
             chosen = [rate for rate in ours if rate.engine == engine]
             style = LINES.get(engine, "")
             mark = "o" if style else MARKS[number % len(MARKS)]
-            _draw(
-                axes,
-                chosen,
-                [rate.walkers for rate in chosen],
-                colour,
-                style,
-                mark,
-                f"{name_of_oracle(oracle)}, {engine}",
-            )
+            name = f"{name_of_oracle(oracle)}, {engine}"
+            _draw(axes, chosen, [rate.walkers for rate in chosen], colour, style, mark, name)
         _draw_limits(axes, benchmark, oracle, colour)
     axes.set(xscale="log", yscale="log", xlabel="walkers", ylabel="trials/s", title=f"{benchmark.n_sites} atoms")
     _tick(axes, {rate.walkers for rate in rates})
