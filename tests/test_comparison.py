@@ -122,3 +122,13 @@ def test_json(exact: ExactRecord) -> None:
     values = json.loads(json.dumps(compare(noisy_record(), exact).to_json()))
     assert values["run_peak"]["height_kb_per_atom"] == pytest.approx(0.7249, rel=0.05)
     assert {"common", "populated", "peak_shift", "peak_shift_percent", "height_change_percent"} <= set(values)
+
+
+def test_no_peak_is_compared_where_energies_were_left_out(exact: ExactRecord) -> None:
+    cut = with_grid(noisy_record(0.0), slice(6, 28))
+    density = replace(cut.density, coverage=0.99)
+    result = compare(replace(cut, density=density, settings={"energy_range": (-50.0, 50.0)}), exact)
+    assert result.valid_above_k > result.run_peak.temperature
+    assert "peak of C: not compared; lower energies were left out of the run" in str(result)
+    whole = compare(noisy_record(0.0), exact)
+    assert whole.valid_above_k == 0 and "  position " in str(whole)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from wanglandau.cut_range import valid_above, where_it_holds
 from wanglandau.density_of_states import DensityOfStates, density_from_levels, log_total_states
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.errors import InputError
@@ -61,6 +62,8 @@ class Comparison:
         Number of configurations the reference has in the bins that the run lacks.
     run_peak, reference_peak : Peak
         Of the heat capacity (K; k_B per cell).
+    valid_above_k : float
+        Temperature down to which neither side misses energies that were left out of it; 0 where none were.
     n_sites : int
     """
 
@@ -74,6 +77,7 @@ class Comparison:
     only_reference_states: float
     run_peak: Peak
     reference_peak: Peak
+    valid_above_k: float
     n_sites: int
 
     @property
@@ -108,10 +112,18 @@ class Comparison:
             f"  bins with at least {self.min_fraction:g} of the states: {_line(self.populated)}\n"
             f"  bins seen by the run only: {len(self.only_run_mev_per_atom)}; by the {reference} only: "
             f"{len(self.only_reference_mev_per_atom)} ({self.only_reference_states:.4g} configurations)\n"
+            f"{self._peaks(reference)}{other}"
+        )
+
+    def _peaks(self, reference: str) -> str:
+        if self.run_peak.temperature < self.valid_above_k:
+            where = where_it_holds(self.valid_above_k)
+            return f"peak of C: not compared; lower energies were left out of the run: {where}"
+        return (
             f"peak of C: run {_peak(self.run_peak, self.n_sites)}, "
             f"{reference} {_peak(self.reference_peak, self.n_sites)}\n"
             f"  position {self.peak_shift:+.2f} K ({self.peak_shift_percent:+.2f} %), "
-            f"height {self.height_change_percent:+.2f} %{other}"
+            f"height {self.height_change_percent:+.2f} %"
         )
 
 
@@ -161,8 +173,15 @@ def compare(
         only_reference_states=float(np.exp(theirs.ln_g[only_theirs]).sum()),
         run_peak=heat_capacity_peak(ours, grid),
         reference_peak=heat_capacity_peak(source, grid),
+        valid_above_k=max(_valid_above(run), _valid_above(reference)),
         n_sites=ours.n_sites,
     )
+
+
+def _valid_above(record: ExactRecord | RunRecord) -> float:
+    if isinstance(record, ExactRecord):
+        return 0.0
+    return valid_above(record.density, record.settings.get("energy_range"))
 
 
 def populated_bins(density: DensityOfStates, min_fraction: float = MIN_FRACTION) -> np.ndarray:
