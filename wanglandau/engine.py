@@ -175,12 +175,14 @@ class Engine:
         streams = walkers.records["random_state"]
         before = streams.copy()
         propose(walkers.population, moves)
-        if not moves.possible.any():
+        chosen = ... if self.move is None else np.flatnonzero(moves.possible)  # swaps and flips can always be made
+        proposed = moves.proposed[chosen].copy()  # the oracle may keep it
+        if not len(proposed):
             return
         after = streams.copy()
         streams[:] = before
         with self.outside():
-            energies[moves.possible] = checked_energies(self.oracle, moves.proposed[moves.possible])
+            energies[chosen] = checked_energies(self.oracle, proposed)
         streams[:] = after
 
     def _fused_rounds(
