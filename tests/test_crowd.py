@@ -13,7 +13,7 @@ from wanglandau.crowd import advance_crowd
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.engine import Engine
 from wanglandau.settings import WangLandauSettings
-from wanglandau.turns import MAX_GROUPS, ROUNDS_PER_TURN, rounds_together
+from wanglandau.turns import MAX_GROUPS, ROUNDS_PER_TURN, groups_of, rounds_together
 from wanglandau.walk import Walk, make_walk
 from wanglandau.walkers import Walkers, Weights, Window, flat_weights, make_snapshots
 
@@ -30,7 +30,7 @@ def test_a_crowd_is_flat_under_exact_weights() -> None:
 
 
 def crowd_after(n_threads: int | None) -> tuple[Walkers, Weights, np.ndarray]:
-    walkers = fcc_walkers(37, 6, MIDDLE)
+    walkers = fcc_walkers(150, 6, MIDDLE)
     weights = flat_weights(MIDDLE, walkers, 0.01, counting=True)
     weights.control["gain"] = kernels.ONE_OVER_T
     engine, kept = Engine.fastest(fcc_oracle()), make_snapshots(walkers, 3, 70)
@@ -55,11 +55,11 @@ def test_threads_change_nothing() -> None:
 
 
 def test_counters_add_up_and_ln_g_rises_by_whole_counts() -> None:
-    walkers = fcc_walkers(32, 7, MIDDLE)
+    walkers = fcc_walkers(130, 7, MIDDLE)
     weights = flat_weights(MIDDLE, walkers, 0.5, counting=True)
     weights.bins["seen"] = 1
     advance_crowd(Engine.fastest(fcc_oracle()), walkers, weights, 100)
-    assert weights.control["trials"] == weights.proposals.sum() == 3200
+    assert weights.control["trials"] == weights.proposals.sum() == 13_000
     assert np.array_equal(weights.bins["ln_g"], 0.5 * weights.bins["visits"])
     assert np.array_equal(walkers.records["energy"], fcc_oracle().energies(walkers.occupations))
     assert walkers.records["out_of_range"].sum() == weights.proposals[:, -1].sum() > 0
@@ -89,6 +89,22 @@ def test_snapshots_come_at_their_time() -> None:
 @pytest.mark.parametrize(("n_walkers", "n_rounds"), [(9, 50), (1000, 50), (16 * 4000, 1), (10**6, 1)])
 def test_rounds_on_common_weights(n_walkers: int, n_rounds: int) -> None:
     assert rounds_together(n_walkers) == n_rounds <= ROUNDS_PER_TURN
+    assert rounds_together(n_walkers, fixed=True) == 4 * n_rounds
+
+
+@pytest.mark.parametrize(("n_walkers", "groups"), [(64, 1), (65, 2), (256, 4), (10**5, MAX_GROUPS)])
+def test_groups_of_a_crowd_are_worth_their_cost(n_walkers: int, groups: int) -> None:
+    assert groups_of(n_walkers) == groups
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_turns_are_longer_on_fixed_weights(frozen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    walkers, rounds = fcc_walkers(100, 8, MIDDLE), []
+    weights = flat_weights(MIDDLE, walkers, 0.0 if frozen else 0.01)
+    assert weights.fixed == frozen
+    monkeypatch.setattr(Engine, "advance", lambda *arguments: rounds.append(arguments[3]))
+    advance_crowd(Engine.fastest(fcc_oracle()), walkers, weights, 450)
+    assert rounds == 2 * [200] + 2 * [200] + 2 * [50] if frozen else 18 * [50]
 
 
 def start_of_a_crowd(ln_f: float | None) -> Walk:

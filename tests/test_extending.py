@@ -127,7 +127,7 @@ def test_a_move_walks_alike_one_by_one_together_and_with_batched_energies(neighb
 def test_a_crowd_moves_so_too_whatever_the_number_of_threads(neighbours: Move) -> None:
     found = []
     for threads in (1, 2):
-        settings = dataclasses.replace(QUICK, max_trials=10_000, walkers=16, threads=threads)
+        settings = dataclasses.replace(QUICK, max_trials=10_000, walkers=80, threads=threads)
         found.append(sample_density(fcc_oracle(), 16, settings, progress=False, move=neighbours).density.run_ln_g)
     np.testing.assert_array_equal(*found)
 

@@ -243,7 +243,7 @@ CASES: dict[str, tuple[dict, bool, int]] = {
     "windows and teams": ({"runs": 1, "windows": 2, "teams": 2, "max_trials": 300_000, "joint": "alpha_1"}, True, 3),
     "teams": ({"runs": 1, "teams": 3, "max_trials": 300_000}, True, 2),
     "runs": ({"runs": 3, "max_trials": 150_000}, True, 2),
-    "crowd": ({"runs": 2, "walkers": 20, "max_trials": 60_000}, True, 2),
+    "crowd": ({"runs": 2, "walkers": 80, "max_trials": 60_000}, True, 2),
     "batched": ({"runs": 2, "windows": 2, "walkers": 16, "max_trials": 30_000}, False, 3),
     "sad": ({"runs": 2, "lowest_temperature": 5e5, "max_trials": 150_000}, True, 2),
     "late range": ({"runs": 3, "production": 0.0, "max_trials": 100_000, "bin_width": 20000.0}, True, 3),

@@ -47,7 +47,7 @@ class Uncompiled:
 CASES = {
     "compiled": ({}, pair, 8),
     "windows and teams": ({"windows": 2, "teams": 2, "runs": 2}, pair, 8),
-    "crowd": ({"walkers": 40, "max_trials": 400_000}, pair, 8),
+    "crowd": ({"walkers": 80, "max_trials": 800_000}, pair, 8),
     "batched": ({"walkers": 8, "max_trials": 40_000}, Uncompiled, 8),
     "semigrand": ({"ensemble": "semigrand"}, pair, None),
     "zero field, halving": ({"ensemble": "zero-field", "schedule": "halving"}, pair, None),

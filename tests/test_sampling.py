@@ -45,6 +45,7 @@ def rms(density: DensityOfStates, table: dict[int, int]) -> float:
         {"teams": 2},
         {"windows": 2, "teams": 2, "max_trials": 1_500_000},
         {"walkers": 20, "max_trials": 700_000},
+        {"walkers": 130, "max_trials": 1_500_000},
         {"production": 0.0},
         {"schedule": "halving"},
     ],

@@ -103,7 +103,7 @@ class Block:
         every = self.length if looks is None else looks.every
         at_will = engine.compiled is None or engine.takes_to_device(walk.walkers.n_walkers)
         wanted = self.length if at_will else self.pace.rounds
-        turn = rounds_together(walk.walkers.n_walkers) if walk.crowded else 1
+        turn = rounds_together(walk.walkers.n_walkers, fixed=walk.weights.fixed) if walk.crowded else 1
         end = end_of_piece(done, self.length, every, wanted, turn)
         inside = None  # looks that are taken on the way; after any other piece one is taken here
         if looks is not None and done % every == 0 and end - done >= every:

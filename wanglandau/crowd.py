@@ -19,7 +19,7 @@ import numpy as np
 from wanglandau import kernels
 from wanglandau.engine import Engine
 from wanglandau.rounds import Snapshots
-from wanglandau.turns import MAX_GROUPS, rounds_together
+from wanglandau.turns import groups_of, rounds_together
 from wanglandau.walkers import Walkers, Weights
 
 
@@ -38,11 +38,12 @@ def advance_crowd(
     snapshots : Snapshots, optional
         Filled on the way.
     """
-    groups = np.array_split(np.arange(walkers.n_walkers), min(MAX_GROUPS, walkers.n_walkers))
+    groups = np.array_split(np.arange(walkers.n_walkers), groups_of(walkers.n_walkers))
     every = snapshots.every if snapshots is not None else n_rounds
+    longest = rounds_together(walkers.n_walkers, fixed=weights.fixed)
     done = 0
     while done < n_rounds:
-        turn = min(rounds_together(walkers.n_walkers), n_rounds - done, every - done % every)
+        turn = min(longest, n_rounds - done, every - done % every)
         _take_turn(engine, walkers, weights, groups, turn)
         done += turn
         if snapshots is not None and done % every == 0 and done // every <= len(snapshots.records):

@@ -14,7 +14,7 @@ from threading import Event
 
 import numpy as np
 
-from wanglandau import block_rounds, kernels, rounds
+from wanglandau import block_rounds, rounds
 from wanglandau.errors import OracleError
 from wanglandau.move import FLIP, SWAP, Move
 from wanglandau.oracle import (
@@ -25,8 +25,8 @@ from wanglandau.oracle import (
     EnergyOracle,
     checked_energies,
 )
-from wanglandau.turns import ROUNDS_ON_FIXED_WEIGHTS, rounds_together
-from wanglandau.walkers import MANY_WALKERS, Walkers, Weights, make_snapshots, room_for_moves
+from wanglandau.turns import ROUNDS_ON_FIXED_WEIGHTS, WALKERS_AT_ONCE, rounds_together
+from wanglandau.walkers import Walkers, Weights, make_snapshots, room_for_moves
 
 WORTH_THE_DEVICE = 256
 """Walkers from which on an accelerator is faster than compiled code."""
@@ -142,10 +142,8 @@ class Engine:
         n_rounds: int,
         snapshots: rounds.Snapshots | None,
     ) -> None:
-        control = weights.control[0]
-        fixed = control["gain"] == kernels.FIXED and control["ln_f"] == 0.0
-        few = walkers.n_walkers <= MANY_WALKERS
-        turn = ROUNDS_ON_FIXED_WEIGHTS if fixed else 1 if few else rounds_together(walkers.n_walkers)
+        few = walkers.n_walkers <= WALKERS_AT_ONCE
+        turn = ROUNDS_ON_FIXED_WEIGHTS if weights.fixed else 1 if few else rounds_together(walkers.n_walkers)
         everyone = np.arange(walkers.n_walkers)
         there, records = walkers.part(everyone), _copy_of(weights)
         with self.outside():

@@ -29,7 +29,7 @@ from wanglandau.schedule import (
 from wanglandau.schedule_factories import SCHEDULES, ScheduleFactory
 from wanglandau.settings import WangLandauSettings
 from wanglandau.starting_weights import ExpectedWeights
-from wanglandau.turns import rounds_together
+from wanglandau.turns import WALKERS_AT_ONCE, rounds_together
 from wanglandau.walkers import MANY_WALKERS, Walkers, Weights, Window, count_proposals, flat_weights, sort_into_bins
 
 MAX_COUNTED_BINS = 3000
@@ -101,7 +101,7 @@ class Walk:
     @property
     def crowded(self) -> bool:
         """Whether there are so many walkers that they go by rounds with common weights."""
-        return self.walkers.n_walkers > MANY_WALKERS
+        return self.walkers.n_walkers > WALKERS_AT_ONCE
 
     def rounds_between_checks(self) -> int:
         """Return how many rounds lie between two looks at the histogram."""
@@ -173,7 +173,8 @@ class Walk:
         """
         control, half_trips = self.weights.control[0], self.walkers.records["half_trips"]
         whole = bool(control["holds_bottom"] and control["holds_top"])
-        spread = not (self.crowded and whole) or float(np.median(half_trips)) >= 1
+        many = self.walkers.n_walkers > MANY_WALKERS
+        spread = not (many and whole) or float(np.median(half_trips)) >= 1
         return spread and self.schedule.settled(self.weights)
 
     def begin_production(self, transitions: bool) -> None:
@@ -250,7 +251,7 @@ def make_walk(
     by_composition = settings.ensemble == "semigrand"
     wide, below = wider(grid, walkers.records["energy"].min(), walkers.records["energy"].max())
     n_walkers = walkers.n_walkers
-    n_together = n_walkers if n_walkers <= MANY_WALKERS else n_walkers * rounds_together(n_walkers)
+    n_together = n_walkers if n_walkers <= WALKERS_AT_ONCE else n_walkers * rounds_together(n_walkers)
     before = expected.trials_worth if expected is not None else 0
     weights = flat_weights(wide, walkers, first_ln_f(grid.n_bins, n_together, before), by_composition)
     weights.control["holds_bottom"], weights.control["holds_top"] = ends

@@ -80,6 +80,12 @@ class Weights:
         """The arrays as the kernels take them."""
         return rounds.Histogram(self.bins, self.control, self.proposals)
 
+    @property
+    def fixed(self) -> bool:
+        """Whether visits leave ln g as it is."""
+        control = self.control[0]
+        return bool(control["gain"] == kernels.FIXED and control["ln_f"] == 0.0)
+
 
 @dataclass(frozen=True)
 class Window:
@@ -169,7 +175,7 @@ def _make_control(start: float, inverse_width: float, energy_bins: int, flipping
 
 
 MANY_WALKERS = 8
-"""More than so many walkers on one histogram are a crowd: they cannot see every update of each other's at once."""
+"""Of more walkers on one histogram none need go everywhere: it is flat before they have."""
 _NO_PROPOSALS = np.zeros((0, 1), dtype=np.int64)
 
 

@@ -74,7 +74,7 @@ def same_in_pieces(count: FaultCount, number: int) -> None:
 
 def test_threads_and_batches(counted: Callable, tally: Tally) -> None:
     with counted("F28") as count:
-        crowd = replace(SETTINGS, runs=1, walkers=64, max_trials=200_000, minimum_count=0.0)
+        crowd = replace(SETTINGS, runs=1, walkers=130, max_trials=200_000, minimum_count=0.0)
         for settings in (SETTINGS, crowd, replace(SETTINGS, windows=2, runs=2)):
             expected = sampled_content(settings)
             for threads in (2, 3, 5, 16) if tally.full else (3,):
