@@ -193,9 +193,9 @@ def advance_calculation(calculation: Calculation, progress: bool = True, keeper:
 
 
 def _advance(calculation: Calculation, pool: ThreadPoolExecutor, progress: SamplingProgress, keeper: Keeper) -> None:
-    check, block, most = calculation.rounds_between_checks, calculation.rounds_between_exchanges, calculation.max_rounds
+    block, most = calculation.rounds_between_exchanges, calculation.max_rounds
     while calculation.reviewed < most:
-        until = min((calculation.reviewed // check + 1) * check, most)
+        until = calculation.next_check()
         while calculation.rounds < until:
             calculation.advance(min(block, until - calculation.rounds), pool)
             keeper.attend(calculation, calculation.rounds == until)
