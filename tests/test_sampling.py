@@ -197,20 +197,6 @@ def test_production_begins_again_when_a_bin_is_found_late(monkeypatch: pytest.Mo
     assert difference.std() < 0.3
 
 
-def test_looks_become_rarer_but_not_at_first() -> None:
-    settings = WangLandauSettings(runs=1, walkers=4, max_trials=3_000_000, threads=1)
-    calculation = plan(Engine.fastest(fcc_oracle()), 16, settings, OneProcess())
-    between, looks = calculation.rounds_between_checks, [0]
-    while looks[-1] < calculation.max_rounds:
-        calculation.reviewed = looks[-1]
-        looks.append(calculation.next_check())
-    steps = np.diff(looks)
-    assert set(steps[:400]) == {between}
-    assert looks[-1] == calculation.max_rounds
-    assert (np.diff(steps[:-1]) >= 0).all()
-    assert 2 * between < steps[:-1].max() <= 60_000 // 4
-
-
 @pytest.mark.compiled
 def test_teams_that_found_different_bins_do_not_wait_for_each_other() -> None:
     settings = WangLandauSettings(runs=1, teams=2, max_trials=1_000_000, production=False, threads=1)

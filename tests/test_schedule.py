@@ -19,6 +19,7 @@ from wanglandau.schedule import (
     Stage,
     first_ln_f,
     flatness,
+    next_check,
     settled_ln_f,
     trials_between_checks,
 )
@@ -213,3 +214,14 @@ def test_one_over_t_converges_halving_and_raw_time_do_not() -> None:
     assert halving[1] > 0.8 * halving[0]
     assert raw[1] > 0.8 * raw[0]
     assert min(halving[1], raw[1]) > 1.5 * right[1]
+
+
+def test_looks_become_rarer_but_not_at_first() -> None:
+    looks, between = [0], 700
+    while looks[-1] < 5 * 10**6:
+        looks.append(next_check(looks[-1], between, 4))
+    steps = np.diff(looks)
+    assert set(steps[:400]) == {between}
+    assert (np.diff(steps) >= 0).all() and not (steps % between).any()
+    assert steps[-1] == 60_000 // (4 * between) * between
+    assert next_check(10**6 * 20_000, 20_000, 4) == (10**6 + 1) * 20_000  # with many bins as before

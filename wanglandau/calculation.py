@@ -35,9 +35,6 @@ WALKERS_BATCHED = 64
 WALKERS_ON_DEVICE = 8192
 CHECK_ROUNDS_ON_DEVICE = 10_000
 """Rounds between two looks at the histograms on an accelerator, at least: going there and back costs some rounds."""
-CHECKS_BEFORE_FEWER = 200
-LONGEST_CHECK = 60_000
-"""Trials of a walk between two looks at its histogram, where few bins would do with less."""
 CHECKS_AT_LEAST = 100
 """Looks in a calculation that the budget of trials cuts short."""
 SEARCH_TRIALS_PER_SITE = 64_000
@@ -135,16 +132,6 @@ class Calculation:
         if not self.engine.takes_to_device(self.n_walkers):
             return needed
         return max(needed, min(CHECK_ROUNDS_ON_DEVICE, self.max_rounds // CHECKS_AT_LEAST))
-
-    def next_check(self) -> int:
-        """Return after how many rounds the histograms are looked at next.
-
-        Ever more rarely, since the first looks decide most and each costs as much as thousands of cheap trials.
-        """
-        between = self.rounds_between_checks
-        longest = LONGEST_CHECK // (between * self.n_walkers)
-        times = max(1, min(longest, self.reviewed // (CHECKS_BEFORE_FEWER * between)))
-        return min((self.reviewed // between + times) * between, self.max_rounds)
 
     @property
     def rounds_between_exchanges(self) -> int:

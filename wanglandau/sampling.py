@@ -30,7 +30,7 @@ from wanglandau.ranks import OneProcess, Ranks, default_threads, share_of
 from wanglandau.replica_exchange import average_teams
 from wanglandau.sampled_density import SampledDensity, bins_of_interest, conclude, standard_error_rms
 from wanglandau.sampling_progress import AT_MOST, SamplingProgress
-from wanglandau.schedule import OneOverT
+from wanglandau.schedule import OneOverT, next_check
 from wanglandau.schedule_factories import ScheduleFactory
 from wanglandau.settings import WangLandauSettings
 from wanglandau.verdict import round_trips_needed
@@ -193,9 +193,13 @@ def advance_calculation(calculation: Calculation, progress: bool = True, keeper:
 
 
 def _advance(calculation: Calculation, pool: ThreadPoolExecutor, progress: SamplingProgress, keeper: Keeper) -> None:
-    block, most = calculation.rounds_between_exchanges, calculation.max_rounds
+    between, block, most = (
+        calculation.rounds_between_checks,
+        calculation.rounds_between_exchanges,
+        calculation.max_rounds,
+    )
     while calculation.reviewed < most:
-        until = calculation.next_check()
+        until = min(next_check(calculation.reviewed, between, calculation.n_walkers), most)
         while calculation.rounds < until:
             calculation.advance(min(block, until - calculation.rounds), pool)
             keeper.attend(calculation, calculation.rounds == until)

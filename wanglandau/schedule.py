@@ -25,6 +25,9 @@ FLATNESS_FEW_WALKERS = 0.5
 FLATNESS_MANY_WALKERS = 0.8
 MIN_ROUNDS_PER_STAGE = 50
 TRIALS_PER_BIN_AND_CHECK = 100
+CHECKS_BEFORE_FEWER = 200
+LONGEST_CHECK = 60_000
+"""Trials of a walk between two looks at its histogram, where few bins would do with less."""
 SETTLED_LN_F = 2e-4
 """ln f at which ln g is good enough to be frozen for production: its error is then some 10 sqrt(ln f) = 0.14."""
 SETTLED_LN_F_TIMES_BINS = 0.04
@@ -60,6 +63,24 @@ def settled_ln_f(n_bins: int) -> float:
 def trials_between_checks(n_bins: int, n_walkers: int) -> int:
     """Return how many trials lie between two looks at the histogram."""
     return max(TRIALS_PER_BIN_AND_CHECK * n_bins, MIN_ROUNDS_PER_STAGE * n_walkers)
+
+
+def next_check(reviewed: int, between: int, n_walkers: int) -> int:
+    """Return after how many rounds a histogram is looked at next.
+
+    Ever more rarely: the first looks decide most, and each costs as much as thousands of cheap trials.
+
+    Parameters
+    ----------
+    reviewed : int
+        Rounds at the last look.
+    between : int
+        Least rounds between two looks, as many as bins and walkers need.
+    n_walkers : int
+    """
+    longest = LONGEST_CHECK // (between * n_walkers)
+    times = max(1, min(longest, reviewed // (CHECKS_BEFORE_FEWER * between)))
+    return (reviewed // between + times) * between
 
 
 def flatness(histogram: np.ndarray, seen: np.ndarray) -> float:
