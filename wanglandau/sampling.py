@@ -193,11 +193,8 @@ def advance_calculation(calculation: Calculation, progress: bool = True, keeper:
 
 
 def _advance(calculation: Calculation, pool: ThreadPoolExecutor, progress: SamplingProgress, keeper: Keeper) -> None:
-    between, block, most = (
-        calculation.rounds_between_checks,
-        calculation.rounds_between_exchanges,
-        calculation.max_rounds,
-    )
+    between, most = calculation.rounds_between_checks, calculation.max_rounds
+    block = calculation.rounds_between_exchanges
     while calculation.reviewed < most:
         until = min(next_check(calculation.reviewed, between, calculation.n_walkers), most)
         while calculation.rounds < until:
