@@ -258,6 +258,22 @@ class Broken:
         LockStep(nan).make_turns(walkers, weights, n_turns, n_rounds)
 
 
+@pytest.mark.parametrize(("n_walkers", "ln_f", "turn"), [(64, 1.0, 1), (65, 0.01, 50), (64, 0.0, 200)])
+def test_few_walkers_renew_their_weights_every_round(
+    n_walkers: int, ln_f: float, turn: int, lattice_oracle: SurrogateOracle
+) -> None:
+    turns: list[int] = []
+
+    class Recorder:
+        def advance(self, *arguments: object) -> None:
+            turns.append(arguments[3])  # type: ignore[arg-type]
+
+    walkers = make_walkers(lattice_oracle, 16, n_walkers, np.random.SeedSequence(3))
+    weights = flat_weights(EnergyGrid(-9.0, 1.0, 10), walkers, ln_f)
+    Engine(lattice_oracle, device=Recorder()).advance(walkers, weights, 3)
+    assert turns == [turn]
+
+
 @pytest.mark.parametrize(
     ("fails", "message"), [(True, r"out of memory; fewer walkers \(here 33\)"), (False, "not a number")]
 )

@@ -15,6 +15,7 @@ from known_levels import UNLIKE_BONDS
 from numba import njit
 
 from wanglandau import kernels
+from wanglandau.energy_grid import EnergyGrid
 from wanglandau.engine import Engine
 from wanglandau.errors import InputError
 from wanglandau.kernels import pick_flip, pick_swap, random_below, swap_places
@@ -29,7 +30,7 @@ from wanglandau.schedule_factories import SCHEDULES
 from wanglandau.settings import WangLandauSettings
 from wanglandau.stationarity import check_stationarity
 from wanglandau.verdict import judge
-from wanglandau.walkers import flat_weights, make_snapshots
+from wanglandau.walkers import flat_weights, make_snapshots, make_walkers
 
 pytestmark = pytest.mark.compiled
 
@@ -153,6 +154,16 @@ def test_an_accelerator_is_left_out_where_the_move_is_not_built_in(neighbours: M
     oracle = ForTheDevice(fcc_oracle())
     assert Engine.fastest(oracle, SWAP).device is oracle and Engine.fastest(oracle).device is oracle
     assert Engine.fastest(oracle, neighbours).device is None
+
+
+@pytest.mark.parametrize(("what", "asked"), [(NEVER, 0), (ANY_TWO, 1)])
+def test_no_energy_is_asked_for_where_no_move_is_possible(what: int, asked: int) -> None:
+    oracle, rows = Uncompiled(bcc_oracle()), []
+    walkers = make_walkers(oracle, 8, 1, np.random.SeedSequence(1))
+    oracle.energies = lambda occupations: rows.append(len(occupations)) or np.zeros(len(occupations))  # type: ignore
+    engine = Engine.fastest(oracle, as_told(oracle, what))
+    engine.advance(walkers, flat_weights(EnergyGrid(-99.0, 100.0, 2), walkers, 0.1), 40)
+    assert set(rows) == ({1} if asked else set()) and len(rows) <= 40
 
 
 def test_loops_are_compiled_once_for_the_same_functions(neighbours: Move) -> None:
