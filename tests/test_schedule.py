@@ -223,5 +223,5 @@ def test_looks_become_rarer_but_not_at_first() -> None:
     steps = np.diff(looks)
     assert set(steps[:400]) == {between}
     assert (np.diff(steps) >= 0).all() and not (steps % between).any()
-    assert steps[-1] == 60_000 // (4 * between) * between
+    assert steps[-1] == 50_000 // (4 * between) * between
     assert next_check(10**6 * 20_000, 20_000, 4) == (10**6 + 1) * 20_000  # with many bins as before

@@ -26,7 +26,7 @@ FLATNESS_MANY_WALKERS = 0.8
 MIN_ROUNDS_PER_STAGE = 50
 TRIALS_PER_BIN_AND_CHECK = 100
 CHECKS_BEFORE_FEWER = 200
-LONGEST_CHECK = 60_000
+LONGEST_CHECK = 50_000
 """Trials of a walk between two looks at its histogram, where few bins would do with less."""
 SETTLED_LN_F = 2e-4
 """ln f at which ln g is good enough to be frozen for production: its error is then some 10 sqrt(ln f) = 0.14."""
