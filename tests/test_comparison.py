@@ -130,5 +130,6 @@ def test_no_peak_is_compared_where_energies_were_left_out(exact: ExactRecord) ->
     result = compare(replace(cut, density=density, settings={"energy_range": (-50.0, 50.0)}), exact)
     assert result.valid_above_k > result.run_peak.temperature
     assert "peak of C: not compared; lower energies were left out of the run" in str(result)
-    whole = compare(noisy_record(0.0), exact)
-    assert whole.valid_above_k == 0 and "  position " in str(whole)
+    for settings in ({}, {"energy_range": (-9999.0, 50.0)}):  # nothing lies below
+        whole = compare(replace(noisy_record(0.0), settings=settings), exact)
+        assert whole.valid_above_k == 0 and "  position " in str(whole)

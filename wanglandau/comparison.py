@@ -173,15 +173,17 @@ def compare(
         only_reference_states=float(np.exp(theirs.ln_g[only_theirs]).sum()),
         run_peak=heat_capacity_peak(ours, grid),
         reference_peak=heat_capacity_peak(source, grid),
-        valid_above_k=max(_valid_above(run), _valid_above(reference)),
+        valid_above_k=_valid_above(run, reference),
         n_sites=ours.n_sites,
     )
 
 
-def _valid_above(record: ExactRecord | RunRecord) -> float:
-    if isinstance(record, ExactRecord):
-        return 0.0
-    return valid_above(record.density, record.settings.get("energy_range"))
+def _valid_above(run: RunRecord, reference: ExactRecord | RunRecord) -> float:
+    here = valid_above(run.density, run.settings.get("energy_range"))
+    if isinstance(reference, RunRecord):
+        return max(here, valid_above(reference.density, reference.settings.get("energy_range")))
+    lowest = _exact_levels(reference, run.density.composition)[0].min()
+    return here if lowest < run.density.grid.start else 0.0  # a range may reach below the ground state
 
 
 def populated_bins(density: DensityOfStates, min_fraction: float = MIN_FRACTION) -> np.ndarray:
