@@ -173,7 +173,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(
     assert checkpoint_of(folder / "run.h5").read_bytes() == before
     with monkeypatch.context() as patch:
         patch.setattr("wanglandau.run_keeper.write_checkpoint", full)
-        assert dos("--resume", "--checkpoint-interval", "0.01") == EXIT_NOT_CONVERGED
+        assert dos("--resume", "--max-trials", "2000000", "--checkpoint-interval", "0.01") == EXIT_NOT_CONVERGED
     assert "tried again later" in capsys.readouterr().err
 
 
