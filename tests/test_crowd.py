@@ -104,7 +104,7 @@ def test_turns_are_longer_on_fixed_weights(frozen: bool, monkeypatch: pytest.Mon
     assert weights.fixed == frozen
     monkeypatch.setattr(Engine, "advance", lambda *arguments: rounds.append(arguments[3]))
     advance_crowd(Engine.fastest(fcc_oracle()), walkers, weights, 450)
-    assert rounds == 2 * [200] + 2 * [200] + 2 * [50] if frozen else 18 * [50]
+    assert rounds == (4 * [200] + 2 * [50] if frozen else 18 * [50])
 
 
 def start_of_a_crowd(ln_f: float | None) -> Walk:

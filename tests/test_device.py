@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from tensor_crowds import lock_step_of
 
 import surrogate.device.enumeration as enumeration
 import surrogate.device.oracles as oracles
@@ -99,9 +100,7 @@ def _same(one: tuple[Walkers, Weights], other: tuple[Walkers, Weights], *, trips
 
 WAYS: dict[str, Callable[[SurrogateOracle], object]] = {
     "surroundings": lambda oracle: LockStep(LatticeSurroundings(oracle.compiled().parameters, CPU)),
-    "configurations": lambda oracle: LockStep(
-        EnergyOfConfigurations(lambda rows: torch.from_numpy(oracle.energies(rows.numpy())))
-    ),
+    "configurations": lock_step_of,
     "fused": lambda oracle: FusedTurns(pack_lattice(oracle.compiled().parameters, CPU), 32, Tiling(32, 4, 2)),
 }
 

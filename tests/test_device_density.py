@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from ase import units
+from tensor_crowds import crowd_of
 
 from surrogate.device.crowds import Crowd
-from surrogate.device.energies import EnergyOfConfigurations
-from surrogate.device.lock_step import LockStep
 from surrogate.oracle import SurrogateOracle, shipped_artefact
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.every_configuration import every_level
@@ -32,8 +30,7 @@ class OnTensors(SurrogateOracle):
     """A network whose crowds are advanced as on an accelerator."""
 
     def on_device(self) -> Crowd:
-        energies = EnergyOfConfigurations(lambda rows: torch.from_numpy(self.energies(rows.numpy())))
-        return Crowd(LockStep(energies), torch.device("cpu"))
+        return crowd_of(self)
 
 
 def _inner_range(levels: ExactLevels, n_sites: int) -> tuple[float, float]:

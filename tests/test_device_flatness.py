@@ -7,13 +7,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-import torch
 from exact_weights import WIDTH, fcc_oracle, fcc_walkers, fcc_weights, freeze, worst_deviation
+from tensor_crowds import crowd_of
 
 from surrogate.dense_energy import DenseEnergy
-from surrogate.device.crowds import Crowd
-from surrogate.device.energies import EnergyOfConfigurations
-from surrogate.device.lock_step import LockStep
 from surrogate.settings import DenseSettings
 from wanglandau.energy_grid import EnergyGrid
 from wanglandau.lattice import Lattice
@@ -23,16 +20,11 @@ from wanglandau.walkers import flat_weights, walkers_at
 MIDDLE = EnergyGrid.covering(-106.0, -94.0, WIDTH)
 
 
-def _crowd(oracle: EnergyOracle) -> Crowd:
-    energies = EnergyOfConfigurations(lambda rows: torch.from_numpy(oracle.energies(rows.numpy())))
-    return Crowd(LockStep(energies), torch.device("cpu"))
-
-
 @pytest.mark.compiled
 def test_flat_on_levels_of_a_pair_model() -> None:
     walkers = fcc_walkers(512, 5, MIDDLE)
     weights = fcc_weights(walkers, MIDDLE)
-    _crowd(fcc_oracle()).advance(walkers, weights, 2000, 200)
+    crowd_of(fcc_oracle()).advance(walkers, weights, 2000, 200)
     assert weights.control["trials"] == weights.bins["visits"].sum() == 512 * 2000
     assert worst_deviation(weights) < 0.02  # scatter 0.5 %
 
@@ -80,9 +72,9 @@ def test_flat_on_every_configuration_of_a_dense_network(spoilt: bool) -> None:
     starts = np.random.default_rng(1).choice(len(rows), 1024)
     walkers = walkers_at(oracle, rows[starts], np.random.SeedSequence(2))
     weights = freeze(flat_weights(grid, walkers, 0.0), exact)
-    _crowd(oracle).advance(walkers, weights, 500, 100)  # away from the energies of random starts
+    crowd_of(oracle).advance(walkers, weights, 500, 100)  # away from the energies of random starts
     weights.bins["histogram"] = 0
-    _crowd(oracle).advance(walkers, weights, 3000, 200)
+    crowd_of(oracle).advance(walkers, weights, 3000, 200)
     deviation = worst_deviation(weights)
     assert deviation > 0.06 if spoilt else deviation < 0.03
     assert grid.n_bins == np.isfinite(exact).sum()

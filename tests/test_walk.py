@@ -190,7 +190,7 @@ def test_a_crowd_has_to_spread_before_its_weights_are_fixed(n_walkers: int, sett
 
 
 def test_crowds_begin_with_a_small_ln_f() -> None:
-    few, crowd = narrow_walk(n_walkers=64), narrow_walk(n_walkers=100)
-    assert (few.crowded, crowd.crowded) == (False, True)
-    assert few.ln_f == min(1.0, NARROW.n_bins / 64)
+    few, more, crowd = narrow_walk(), narrow_walk(n_walkers=64), narrow_walk(n_walkers=100)
+    assert (few.ln_f, few.crowded, more.crowded, crowd.crowded) == (1.0, False, False, True)
+    assert more.ln_f == NARROW.n_bins / 64
     assert crowd.ln_f == NARROW.n_bins / (100 * 50)

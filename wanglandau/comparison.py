@@ -173,17 +173,16 @@ def compare(
         only_reference_states=float(np.exp(theirs.ln_g[only_theirs]).sum()),
         run_peak=heat_capacity_peak(ours, grid),
         reference_peak=heat_capacity_peak(source, grid),
-        valid_above_k=_valid_above(run, reference),
+        valid_above_k=_valid_above(run, reference, source),
         n_sites=ours.n_sites,
     )
 
 
-def _valid_above(run: RunRecord, reference: ExactRecord | RunRecord) -> float:
-    here = valid_above(run.density, run.settings.get("energy_range"))
-    if isinstance(reference, RunRecord):
-        return max(here, valid_above(reference.density, reference.settings.get("energy_range")))
-    lowest = _exact_levels(reference, run.density.composition)[0].min()
-    return here if lowest < run.density.grid.start else 0.0  # a range may reach below the ground state
+def _valid_above(run: RunRecord, reference: ExactRecord | RunRecord, source: Source) -> float:
+    if isinstance(source, Levels) and source.energies.min() >= run.density.grid.start:
+        return 0.0  # the range reaches below the ground state
+    records = [run, reference] if isinstance(reference, RunRecord) else [run]
+    return max(valid_above(record.density, record.settings.get("energy_range")) for record in records)
 
 
 def populated_bins(density: DensityOfStates, min_fraction: float = MIN_FRACTION) -> np.ndarray:
